@@ -1,0 +1,34 @@
+{#- What DuckDB says in its own way; on another engine, these are what changes. -#}
+
+{#- A text of digits alone as BIGINT; NULL for any other text, `1.5` and `1e3` too. -#}
+{% macro whole_number(text) -%}
+    if(translate({{ text }}, '0123456789', '') = '', try_cast({{ text }} as bigint), null)
+{%- endmacro %}
+
+{#- A text as DOUBLE; NULL where it is no number. -#}
+{% macro decimal_number(text) -%}
+    try_cast({{ text }} as double)
+{%- endmacro %}
+
+{#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
+{% macro newest(value, rank) -%}
+    max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
+{%- endmacro %}
+
+{#- The first capture of a pattern (RE2, any letter case) in a text; NULL where it does not match. -#}
+{% macro capture(text, pattern) -%}
+    nullif(regexp_extract({{ text }}, '(?i){{ pattern }}', 1), '')
+{%- endmacro %}
+
+{#- The lines of the files at `paths`: columns path, line (from 1), text. -#}
+{% macro lines_of_files(paths) -%}
+    select
+        filename as path,
+        unnest(string_split(content, chr(10))) as text,
+        generate_subscripts(string_split(content, chr(10)), 1) as line,
+    from read_text([
+        {%- for path in paths %}
+        '{{ path | replace("'", "''") }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    ])
+{%- endmacro %}

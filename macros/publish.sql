@@ -1,0 +1,24 @@
+{#- Publish the marts as one file, after a `dbt build` in which everything passed. -#}
+{% macro publish() %}
+    {%- if execute and flags.WHICH == 'build' -%}
+        {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped', 'runtime error']) | list -%}
+        {%- set built = results | map(attribute='node.unique_id') | list -%}
+        {%- set marts = graph.nodes.values()
+            | selectattr('resource_type', 'equalto', 'model')
+            | selectattr('schema', 'equalto', target.schema) | list -%}
+        {%- set missing = marts | rejectattr('unique_id', 'in', built) | list -%}
+        {%- set file = env_var('MM_DATABASE_DIR', 'database') ~ '/' ~ var('program') ~ '.duckdb' -%}
+        {%- if failed -%}
+            {%- do log('Not published: ' ~ file ~ ' is as it was, because not everything passed.', info=true) -%}
+        {%- elif missing -%}
+            {%- do log('Not published: ' ~ file ~ ' is as it was, because only a part was built.', info=true) -%}
+        {%- else -%}
+            {%- set relations = {} -%}
+            {%- for mart in marts -%}
+                {%- do relations.update({mart.alias: mart.relation_name}) -%}
+            {%- endfor -%}
+            {%- do adapter.store_relation('edx', none, [], file, 'duckdb', {'relations': relations}) -%}
+            {%- do log('Published ' ~ file, info=true) -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,20 @@
+{#- For a model whose rows are sentences in a column `message`: what a person must read of a build. -#}
+
+{#- Stop the build with all the sentences at once. -#}
+{% macro stop_with_messages(relation) %}
+    {%- if execute and flags.WHICH != 'test' -%}
+        {%- set messages = run_query('select message from ' ~ relation ~ ' order by message').columns[0].values() -%}
+        {%- if messages -%}
+            {%- do exceptions.raise_compiler_error('\n\n' ~ messages | join('\n') ~ '\n') -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- Say each sentence as a warning, and go on. -#}
+{% macro warn_with_messages(relation) %}
+    {%- if execute -%}
+        {%- for message in run_query('select message from ' ~ relation ~ ' order by message').columns[0].values() -%}
+            {%- do exceptions.warn(message) -%}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,38 @@
+-- One row per report and learner that the report lists more than once; the last line is the one that counts.
+with
+
+grade_report_rows as (
+    select * from {{ ref('stg_edx__grade_report_rows') }}
+),
+
+profile_report_rows as (
+    select * from {{ ref('stg_edx__profile_report_rows') }}
+),
+
+readable_rows as (
+    select
+        file_id,
+        student_id,
+        line,
+    from grade_report_rows
+    where rejected_reason is null
+    union all
+    select
+        file_id,
+        student_id,
+        line,
+    from profile_report_rows
+    where rejected_reason is null
+),
+
+final as (
+    select
+        file_id,
+        student_id,
+        max(line) as last_line,
+    from readable_rows
+    group by file_id, student_id
+    having count(*) > 1
+)
+
+select * from final

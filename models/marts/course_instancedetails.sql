@@ -1,0 +1,54 @@
+-- One row per learner and course run: what the newest grade report of the run says.
+with
+
+grade_report_rows as (
+    select * from {{ ref('stg_edx__grade_report_rows') }}
+),
+
+repeated_rows as (
+    select * from {{ ref('int_report_rows_repeated') }}
+),
+
+course_runs as (
+    select * from {{ ref('int_course_runs_ordered') }}
+),
+
+courses as (
+    select * from {{ ref('this_program_courses') }}
+),
+
+final as (
+    select
+        grade_report_rows.student_id as learner_id,
+        course_runs.course,
+        course_runs.course_instance,
+        course_runs.term,
+        course_runs.year,
+        grade_report_rows.grade,
+        grade_report_rows.enrollment_track,
+        grade_report_rows.verification_status,
+        grade_report_rows.certificate_eligible,
+        grade_report_rows.certificate_delivered,
+        grade_report_rows.certificate_type,
+        grade_report_rows.enrollment_status,
+        if(
+            grade_report_rows.enrollment_track = 'audit' and grade_report_rows.grade >= courses.pass_grade,
+            'Y',
+            'N'
+        ) as audit_passed,
+        grade_report_rows.file_name,
+        grade_report_rows.reported_at,
+    from grade_report_rows
+    inner join course_runs on grade_report_rows.file_id = course_runs.file_id
+    inner join courses on course_runs.course = courses.course
+    left join repeated_rows
+        on
+            grade_report_rows.file_id = repeated_rows.file_id
+            and grade_report_rows.student_id = repeated_rows.student_id
+            and grade_report_rows.line < repeated_rows.last_line
+    where
+        grade_report_rows.rejected_reason is null
+        and repeated_rows.file_id is null
+)
+
+select * from final

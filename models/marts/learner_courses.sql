@@ -1,0 +1,86 @@
+-- One row per learner and course that the learner was ever enrolled in.
+with
+
+course_instancedetails as (
+    select * from {{ ref('course_instancedetails') }}
+),
+
+course_runs as (
+    select * from {{ ref('int_course_runs_ordered') }}
+),
+
+courses as (
+    select * from {{ ref('this_program_courses') }}
+),
+
+enrollment_tracks as (
+    select * from {{ ref('enrollment_tracks') }}
+),
+
+runs_taken as (
+    select
+        details.learner_id,
+        details.course,
+        details.course_instance,
+        details.enrollment_track,
+        details.grade,
+        course_runs.run_order,
+        details.certificate_eligible = 'Y' as is_eligible,
+        details.grade >= courses.pass_grade as reaches_pass_grade,
+        coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
+        -- the newest eligible run decides; where none is eligible, the newest
+        course_runs.run_order + if(details.certificate_eligible = 'Y', 1000000, 0) as deciding_rank,
+        -- of runs with the same grade, the newest is the best
+        details.grade + course_runs.run_order / 1000000 as grade_rank,
+    from course_instancedetails as details
+    inner join course_runs on details.course_instance = course_runs.course_instance
+    inner join courses on details.course = courses.course
+    left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
+),
+
+per_course as (
+    select
+        learner_id,
+        course,
+        max_by(enrollment_track, deciding_rank) as enrollment_track,
+        max_by(is_eligible or reaches_pass_grade, deciding_rank) as is_passed,
+        max_by(course_instance, deciding_rank) as deciding_course_instance,
+        max_by(course_instance, run_order) as latest_course_instance,
+        max_by(grade, run_order) as latest_grade,
+        max_by(course_instance, grade_rank) as best_course_instance,
+        max(grade) as best_grade,
+        bool_or(is_eligible) as is_certificate_eligible,
+        bool_or(is_eligible and is_verified) as is_verified_passed,
+        bool_or(is_eligible or (is_verified and reaches_pass_grade)) as is_settled,
+        bool_or(is_eligible or reaches_pass_grade) as ever_passed,
+        count(*) as runs_taken,
+    from runs_taken
+    group by learner_id, course
+),
+
+final as (
+    select
+        per_course.learner_id as student_id,
+        courses.program,
+        per_course.course,
+        courses.position,
+        courses.is_capstone,
+        per_course.enrollment_track,
+        if(per_course.is_passed, 'Y', 'N') as passed,
+        per_course.is_certificate_eligible,
+        per_course.is_verified_passed,
+        coalesce(per_course.enrollment_track = 'audit', false) and per_course.is_passed as is_audit_passed,
+        per_course.is_settled,
+        per_course.deciding_course_instance,
+        if(per_course.is_certificate_eligible, 'certificate', 'newest run') as decided_by,
+        per_course.latest_course_instance,
+        per_course.latest_grade,
+        per_course.best_course_instance,
+        per_course.best_grade,
+        per_course.ever_passed,
+        per_course.runs_taken::integer as runs_taken,
+    from per_course
+    inner join courses on per_course.course = courses.course
+)
+
+select * from final

@@ -1,0 +1,37 @@
+-- One row per CSV file in the program's folder.
+with
+
+report_files as (
+    select * from {{ ref('int_report_files_judged') }}
+),
+
+problems as (
+    select * from {{ ref('int_report_problems') }}
+),
+
+rejected_rows as (
+    select
+        file_id,
+        count(*) as rejected_row_count,
+    from {{ ref('int_report_rows_rejected') }}
+    group by file_id
+),
+
+final as (
+    select
+        report_files.file_name,
+        report_files.report_kind,
+        report_files.course,
+        if(report_files.course is null, null, report_files.course_instance) as course_instance,
+        report_files.reported_at,
+        report_files.status,
+        report_files.reason,
+        report_files.row_count,
+        coalesce(rejected_rows.rejected_row_count, 0) as rejected_row_count,
+        report_files.size_bytes,
+    from report_files
+    left join rejected_rows on report_files.file_id = rejected_rows.file_id
+    where not exists (select 1 from problems)
+)
+
+select * from final

@@ -1,0 +1,23 @@
+-- One row: the program that is built.
+{{ config(alias='programs') }}
+
+with
+
+programs as (
+    select * from {{ ref('programs') }}
+),
+
+-- nothing is built on seeds that are wrong
+seed_problems as (
+    select * from {{ ref('int_seed_problems') }}
+),
+
+final as (
+    select * replace ({{ whole_number('certificates_required') }}::integer as certificates_required),
+    from programs
+    where
+        program = '{{ var("program") }}'
+        and not exists (select 1 from seed_problems)
+)
+
+select * from final

@@ -1,0 +1,49 @@
+-- One row per record of a grade report; a record that says something impossible has a rejected_reason.
+with
+
+grade_report as (
+    select * from {{ source('edx', 'grade_report') }}
+),
+
+report_files as (
+    select * from {{ ref('stg_edx__report_files') }}
+),
+
+typed as (
+    select
+        file_id,
+        line,
+        line_count,
+        {{ whole_number('student_id') }} as student_id,
+        nullif(username, '') as username,
+        nullif(email, '') as email,
+        {{ decimal_number('grade') }} as grade,
+        nullif(enrollment_track, '') as enrollment_track,
+        nullif(verification_status, '') as verification_status,
+        certificate_eligible,
+        certificate_delivered,
+        nullif(certificate_type, '') as certificate_type,
+        nullif(enrollment_status, '') as enrollment_status,
+    from grade_report
+),
+
+final as (
+    select
+        typed.*,
+        report_files.file_name,
+        report_files.reported_at,
+        case
+            when typed.student_id is null
+                then 'its student id is not a whole number'
+            when typed.grade is null or typed.grade not between 0 and 1
+                then 'its grade is not a number from 0 to 1'
+            when typed.certificate_eligible not in ('Y', 'N')
+                then 'its Certificate Eligible is neither Y nor N'
+            when typed.certificate_delivered not in ('Y', 'N')
+                then 'its Certificate Delivered is neither Y nor N'
+        end as rejected_reason,
+    from typed
+    inner join report_files on typed.file_id = report_files.file_id
+)
+
+select * from final

@@ -1,0 +1,460 @@
+"""Load a program's edX downloads, as they are, into the schema `edx` of the working database.
+
+What a row means is decided by the SQL in `models/`. This module only finds out what each file is, whether
+it can be read at all, and puts its cells, its line numbers and the rows of the wrong width on record.
+The formats are edX's course grade report and student profile report, May 2015 to today.
+"""
+
+import codecs
+import csv
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import unquote
+
+import duckdb
+
+GRADE_REPORT = "grade_report"
+PROFILE_REPORT = "student_profile_info"
+OTHER = "other"
+
+FILE_NAME = re.compile(
+    r"^(?P<prefix>.+?)_(?P<kind>problem_grade_report|grade_report|student_profile_info)(?P<err>_err)?"
+    r"(?:_sanitized)?_(?P<stamp>\d{4}-\d\d-\d\d(?:-\d{4})?)"
+    # What storage, browsers and people append: a random tail, a copy's number, "_sanitized".
+    r"(?:_sanitized|_[a-z0-9]{7}| ?\(\d+\))*\.csv$",
+    re.IGNORECASE,
+)
+EXPECTED_NAMES = (
+    "<course>_<run>_grade_report_<YYYY-MM-DD-HHMM>.csv and "
+    "<course>_<run>_student_profile_info_<YYYY-MM-DD-HHMM>.csv"
+)
+GZIP_MAGIC = b"\x1f\x8b"
+# Free text such as a learner's goals can be long; a longer line than this is damage.
+MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a report: `name` in our tables, the `headers` edX gave it, and where to look for it."""
+
+    name: str
+    headers: tuple[str, ...]
+    needed: bool = False
+    # Authors name assignment columns freely, `Grade` or `Certificate Type` included: identifiers are the
+    # leftmost of their name, the enrolment block is the rightmost.
+    from_right: bool = False
+
+
+GRADE_REPORT_COLUMNS = (
+    Column("student_id", ("student id", "id"), needed=True),
+    Column("email", ("email",), needed=True),
+    Column("username", ("username",), needed=True),
+    Column("grade", ("grade",), needed=True),
+    Column("enrollment_track", ("enrollment track",), needed=True, from_right=True),
+    Column("verification_status", ("verification status",), from_right=True),
+    Column("certificate_eligible", ("certificate eligible",), needed=True, from_right=True),
+    Column("certificate_delivered", ("certificate delivered",), from_right=True),
+    Column("certificate_type", ("certificate type",), from_right=True),
+    Column("enrollment_status", ("enrollment status",), from_right=True),
+)
+PROFILE_COLUMNS = (
+    Column("student_id", ("id",), needed=True),
+    Column("username", ("username",)),
+    Column("name", ("name",)),
+    Column("email", ("email",)),
+    Column("country", ("country",), from_right=True),
+)
+TABLES = {
+    GRADE_REPORT: ("edx.grade_report", GRADE_REPORT_COLUMNS),
+    PROFILE_REPORT: ("edx.student_profile_info", PROFILE_COLUMNS),
+}
+
+
+class RefusedError(Exception):
+    """A report that cannot be read; the message is the reason, in a sentence that names no learner."""
+
+
+@dataclass
+class Report:
+    """What is known of one file. `ignored` and `refused` say why its rows are not here (None: they are)."""
+
+    path: Path
+    size_bytes: int
+    modified_ns: int
+    kind: str = OTHER
+    course_instance: str | None = None
+    reported_at: datetime | None = None
+    ignored: str | None = None
+    refused: str | None = None
+    header: list[str] = field(default_factory=list)
+    header_lines: int = 1
+
+
+def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: bool = False) -> None:
+    """Make the schema `edx` hold just what is in `folder`; files already loaded are not opened again.
+
+    A file is the same while its name, size and time of modification are. `afresh` forgets what was loaded.
+    """
+    if afresh or not _is_of_this_version(connection):
+        _create_tables(connection)
+    connection.execute("begin")
+    loaded = {
+        row[1:]: row[0]
+        for row in connection.execute(
+            "select file_id, file_name, size_bytes, modified_ns from edx.report_files"
+        ).fetchall()
+    }
+    present = {(r.path.name, r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
+    gone = [file_id for key, file_id in loaded.items() if key not in present]
+    for table in ("report_files", "grade_report", "student_profile_info", "damaged_rows"):
+        connection.execute(f"delete from edx.{table} where list_contains(?, file_id)", [gone])
+    next_id = max(loaded.values(), default=0) + 1
+    new = (report for key, report in present.items() if key not in loaded)
+    for file_id, report in enumerate(new, start=next_id):
+        _load(connection, file_id, report)
+    connection.execute("commit")
+
+
+def create_missing_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Leave what is loaded as it is, so that commands which build nothing find their sources."""
+    if not _is_of_this_version(connection):
+        _create_tables(connection)
+
+
+def _this_version() -> str:
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def _is_of_this_version(connection: duckdb.DuckDBPyConnection) -> bool:
+    try:
+        return connection.execute("select * from edx.loader").fetchall() == [(_this_version(),)]
+    except duckdb.CatalogException:
+        return False
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("drop schema if exists edx cascade; create schema edx")
+    connection.execute(
+        "create table edx.report_files (file_id integer, file_name varchar, path varchar, report_kind varchar,"
+        " course_instance varchar, reported_at timestamp, ignored_reason varchar, refused_reason varchar,"
+        " row_count bigint, size_bytes bigint, modified_ns bigint)"
+    )
+    for table, columns in TABLES.values():
+        cells = ", ".join(f"{column.name} varchar" for column in columns)
+        connection.execute(
+            f"create table {table} (file_id integer, line bigint, line_count integer, {cells})"
+        )
+    connection.execute(
+        "create table edx.damaged_rows (file_id integer, line bigint, reason varchar, raw_text varchar)"
+    )
+    connection.execute("create table edx.loader as select $1 as version", [_this_version()])
+
+
+def _list_folder(folder: Path) -> Iterator[Report]:
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() == ".csv" and path.is_file():
+            stat = path.stat()
+            yield Report(path, stat.st_size, stat.st_mtime_ns)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -> None:
+    row_count = None
+    try:
+        identify(report)
+        if report.ignored is None:
+            row_count = _load_rows(connection, file_id, report)
+    except (RefusedError, OSError) as error:
+        report.refused = str(error) if isinstance(error, RefusedError) else f"it cannot be read: {error.strerror}"
+        for table in ("edx.grade_report", "edx.student_profile_info", "edx.damaged_rows"):
+            connection.execute(f"delete from {table} where file_id = ?", [file_id])
+    connection.execute(
+        "insert into edx.report_files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            file_id,
+            report.path.name,
+            str(report.path),
+            report.kind,
+            report.course_instance,
+            report.reported_at,
+            report.ignored,
+            report.refused,
+            row_count,
+            report.size_bytes,
+            report.modified_ns,
+        ],
+    )
+
+
+def identify(report: Report) -> None:
+    """Tell by name, then by header, what a file is, and fill in `report`.
+
+    Raises RefusedError for a file that is named like a report and is not one that can be read.
+    """
+    match = FILE_NAME.match(report.path.name)
+    if match is None:
+        _look_at_unnamed(report)
+        return
+    report.kind = match["kind"].lower() + (match["err"] or "").lower()
+    if match["err"]:
+        report.ignored = "an error companion: it lists learners whom edX could not grade"
+        return
+    if report.kind == "problem_grade_report":
+        report.ignored = "a problem grade report: it has grades of problems, not of the course"
+        return
+    report.course_instance = _course_instance(match["prefix"])
+    report.reported_at = _reported_at(match["stamp"])
+    _read_header(report)
+    report.ignored = _look_alike(report.header)
+
+
+def _look_at_unnamed(report: Report) -> None:
+    report.ignored = "not an edX grade report or profile report, by its name"
+    try:
+        _read_header(report)
+    except RefusedError:
+        return
+    for kind, (_, columns) in TABLES.items():
+        if not _missing_columns(report.header, columns) and _look_alike(report.header) is None:
+            # Many a file has the profile report's one needed column.
+            if kind == PROFILE_REPORT and "level_of_education" not in _lowered(report.header):
+                continue
+            report.kind = kind
+            report.ignored = (
+                f"a {kind} by its header, but its name does not tell course, run and time: "
+                f"expected {EXPECTED_NAMES}"
+            )
+            return
+
+
+def _course_instance(prefix: str) -> str:
+    """`UQx_BUSLEAD1x_1T2019`, also from a URL-quoted key (`course-v1%3AUQx%2BBUSLEAD1x%2B1T2019`)."""
+    return unquote(prefix).removeprefix("course-v1:").replace("+", "_").replace("/", "_")
+
+
+def _reported_at(stamp: str) -> datetime:
+    """Read a name's stamp, UTC; where somebody cut the time off, it is the day's first minute."""
+    try:
+        # DuckDB's timestamps have no zone: all of ours are UTC.
+        return datetime.strptime(stamp, "%Y-%m-%d-%H%M" if stamp.count("-") > 2 else "%Y-%m-%d")  # noqa: DTZ007
+    except ValueError:
+        message = f"the stamp {stamp} in its name is no date and time"
+        raise RefusedError(message) from None
+
+
+def _lowered(header: list[str]) -> list[str]:
+    return [cell.strip().lower() for cell in header]
+
+
+def _look_alike(header: list[str]) -> str | None:
+    """Say why a file with this header is ignored whatever its name, or None."""
+    names = _lowered(header)
+    if names in (["student id", "username", "error"], ["id", "username", "error_msg"]):
+        return "an error companion by its header: it lists learners whom edX could not grade"
+    if "certificate eligible" not in names and any(name.endswith("(earned)") for name in names):
+        return "a problem grade report by its header: it has grades of problems, not of the course"
+    return None
+
+
+def _read_header(report: Report) -> None:
+    """Read the first record. Raises RefusedError where the file is no comma-separated UTF-8 text."""
+    with report.path.open("rb") as file:
+        start = file.read(4096)
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
+        reason = "it is empty"
+        raise RefusedError(reason)
+    if start.startswith(GZIP_MAGIC):
+        reason = "it is gzip-compressed: unpack it first, or download it with a browser"
+        raise RefusedError(reason)
+    if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
+        reason = "it is a web page, not a CSV file: the download link had expired, download it again"
+        raise RefusedError(reason)
+    csv.field_size_limit(MAX_LINE_BYTES)
+    try:
+        with report.path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            report.header = next(reader)
+            report.header_lines = reader.line_num
+    except UnicodeDecodeError:
+        # The decoder reads ahead of the header, so the line is found by reading all.
+        _check_utf8(report.path)
+    except csv.Error:
+        reason = "line 1: its header has a quote that is never closed"
+        raise RefusedError(reason) from None
+    if len(report.header) == 1:
+        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+            if separator in report.header[0]:
+                reason = f"line 1: it is separated by {name}, not commas (Excel saves it so): download it again"
+                raise RefusedError(reason)
+
+
+def _check_utf8(path: Path) -> int:
+    """Count the line breaks of a file. Raises RefusedError that names the first line that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    breaks = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                line = breaks + chunk[: error.start].count(b"\n") + 1
+                reason = f"line {line}: it is not UTF-8 text (Excel may have saved it): download it again"
+                raise RefusedError(reason) from None
+            breaks += chunk.count(b"\n")
+            ends_with_break = chunk.endswith(b"\n")
+    return breaks + (not ends_with_break)
+
+
+def _missing_columns(header: list[str], columns: tuple[Column, ...]) -> list[str]:
+    positions = _positions(header, columns)
+    return [column.headers[0] for column in columns if column.needed and positions[column.name] is None]
+
+
+def _positions(header: list[str], columns: tuple[Column, ...]) -> dict[str, int | None]:
+    """Where each column is; None where it is not there.
+
+    edX writes the enrolment block as the last columns, beginning with `Enrollment Track`, so what stands
+    before that is an author's column whatever its name.
+    """
+    names = _lowered(header)
+    block = max((i for i, name in enumerate(names) if name == "enrollment track"), default=0)
+    positions = {}
+    for column in columns:
+        found = [
+            i
+            for i, name in enumerate(names)
+            if name in column.headers and (not column.from_right or i >= block)
+        ]
+        positions[column.name] = (found[-1] if column.from_right else found[0]) if found else None
+    return positions
+
+
+def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -> int:
+    """Insert a report's rows and return how many records it has after its header."""
+    table, columns = TABLES[report.kind]
+    if missing := _missing_columns(report.header, columns):
+        reason = f"line 1: its header has no column {' and no '.join(map(repr, missing))}"
+        raise RefusedError(reason)
+    physical_lines = _check_utf8(report.path)
+    positions = _positions(report.header, columns)
+    cells = ", ".join("null" if positions[c.name] is None else f"c{positions[c.name]}" for c in columns)
+    all_cells = ", ".join(f"c{i}" for i in range(len(report.header)))
+    types = ", ".join(f"'c{i}': 'varchar'" for i in range(len(report.header)))
+    connection.execute("drop table if exists reject_errors; drop table if exists reject_scans")
+    connection.execute(
+        f"""
+        insert into {table}
+        select
+            $file_id,
+            $header_lines + 1 - line_count + sum(line_count) over (rows unbounded preceding),
+            line_count,
+            {cells},
+        from (
+            select
+                -- counting the line breaks of every row would cost half of the reading
+                if(
+                    contains(concat({all_cells}), chr(10)),
+                    1 + length(concat({all_cells})) - length(replace(concat({all_cells}), chr(10), '')),
+                    1
+                )::integer as line_count,
+                *,
+            from read_csv(
+                $path, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+                strict_mode = true, columns = {{{types}}}, max_line_size = {MAX_LINE_BYTES},
+                -- an empty cell stays an empty text: NULL is for a column that the file does not have
+                nullstr = chr(1),
+                ignore_errors = true, store_rejects = true, rejects_limit = 0
+            )
+        )
+        """,
+        {"file_id": file_id, "header_lines": report.header_lines, "path": str(report.path)},
+    )
+    rejected, loaded, last_line = connection.execute(
+        f"select (select count(*) from reject_errors), count(*), max(line + line_count - 1) from {table}"
+        " where file_id = $1",
+        [file_id],
+    ).fetchall()[0]
+    if rejected or (last_line or report.header_lines) != physical_lines:
+        return loaded + _relocate(connection, file_id, report, loaded)
+    return loaded
+
+
+def _relocate(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report, loaded: int) -> int:
+    """Put rows of the wrong width on record, move the line numbers behind them, return how many there are.
+
+    Such rows and blank lines are rare, so only a file that has some is read this second time.
+    """
+    width = len(report.header)
+    lines, reasons, raw_texts = [], [], []
+    right_width, shift, shifts = 0, 0, {1: 0}
+    for line, line_count, cells, raw_text in _records(report.path):
+        if len(cells) == width:
+            right_width += 1
+            continue
+        if cells:
+            lines.append(line)
+            reasons.append(f"it has {len(cells)} cells, the header has {width}")
+            raw_texts.append(raw_text)
+        shift += line_count
+        shifts[right_width + 1] = shift
+    if right_width != loaded:
+        reason = "a quote is opened or closed in the wrong place: download it again"
+        raise RefusedError(reason)
+    connection.execute(
+        "insert into edx.damaged_rows select $1, unnest($2), unnest($3), unnest($4)",
+        [file_id, lines, reasons, raw_texts],
+    )
+    table, _ = TABLES[report.kind]
+    connection.execute(
+        f"""
+        with
+        loaded as (
+            select rowid as row, row_number() over (order by rowid) as position
+            from {table} where file_id = $1
+        ),
+        shifts as (select unnest($2) as position, unnest($3) as lines)
+        update {table} as report
+        set line = report.line + shifts.lines
+        from loaded asof join shifts on loaded.position >= shifts.position
+        where report.rowid = loaded.row
+        """,
+        [file_id, list(shifts), list(shifts.values())],
+    )
+    return len(lines)
+
+
+def _records(path: Path) -> Iterator[tuple[int, int, list[str], str]]:
+    """Each record after the header: its first line, how many lines, its cells, its text to the letter.
+
+    A blank line is a record without cells. Raises RefusedError where a quote is never closed.
+    """
+    read: list[str] = []
+
+    def remembered(file: TextIO) -> Iterator[str]:
+        for line in file:
+            read.append(line)
+            yield line
+
+    # newline="\n": a line is what ends in a line feed, as it is for the loaded rows.
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        reader = csv.reader(remembered(file), strict=True)
+        next(reader)
+        line = 1 + len(read)
+        read.clear()
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                reason = f"line {line}: a quote is opened there and never closed: download it again"
+                raise RefusedError(reason) from None
+            yield line, len(read), cells, "".join(read).rstrip("\r\n")
+            line += len(read)
+            read.clear()

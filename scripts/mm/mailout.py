@@ -1,0 +1,156 @@
+"""Who gets a mail now, and the sending of all of them."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event as Flag
+
+from mm.optouts import OptOuts
+from mm.published import Candidate, read_candidates, read_mailout
+from mm.render import Renderer, mail_address
+from mm.send_log import Event, History, MailKey, SendLog
+from mm.sender import Sender
+from mm.settings import MailoutError
+
+# So many mails in a row without a yes or a no mean that the server is in trouble, not the mails.
+_TROUBLES_IN_A_ROW = 3
+
+
+@dataclass(slots=True)
+class Selection:
+    """The mails that would go out now, and how many are left out for which reason since the build."""
+
+    mails: list[Candidate] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many of the mails ended how so far. left_out: unsubscribed or mailed since the start."""
+
+    sent: int = 0
+    failed: int = 0
+    unknown: int = 0
+    left_out: int = 0
+
+    @property
+    def done(self) -> int:
+        """Return how many mails are dealt with."""
+        return self.sent + self.failed + self.unknown + self.left_out
+
+
+def key_of(candidate: Candidate) -> MailKey:
+    """Return what the learner is never mailed twice for."""
+    return MailKey(
+        candidate.student_id, candidate.trigger_course_instance, candidate.trigger_course_verified
+    )
+
+
+def select(
+    program: str, history: History, opt_outs: OptOuts, *, resend_unknown: bool = False
+) -> Selection:
+    """Return who gets a mail now: the built mailout, less what the log and the opt-outs say by now.
+
+    resend_unknown: mails that may have been accepted go out again, in the learner's place in the
+    mailout, if any. MailoutError where the published database cannot be read.
+    """
+    selection = Selection()
+    again = _unknown_mails(program, history) if resend_unknown else []
+    mailed_again = {candidate.student_id for candidate in again}
+    rest = (mail for mail in read_mailout(program) if mail.student_id not in mailed_again)
+    for candidate in (*again, *rest):
+        reason = _left_out_reason(candidate, history, opt_outs, resend_unknown=resend_unknown)
+        if reason is None:
+            selection.mails.append(candidate)
+        else:
+            selection.left_out[reason] += 1
+    return selection
+
+
+def send(  # noqa: PLR0913 - what sending needs, each under its name
+    mails: list[Candidate],
+    renderer: Renderer,
+    sender: Sender,
+    log: SendLog,
+    opt_outs: OptOuts,
+    *,
+    per_second: float | None,
+    resend_unknown: bool,
+    stop: Flag,
+    progress: Callable[[Tally], None],
+) -> Tally:
+    """Send the mails, each with its intent and its outcome in the log; return how they ended.
+
+    per_second: at most so many mails a second, None: as fast as the server takes them. `stop`, once
+    set, ends the sending after the current mail. MailoutError where sending cannot go on.
+    """
+    tally = Tally()
+    troubles = 0
+    next_at = time.monotonic()
+    for candidate in mails:
+        if stop.wait(max(0, next_at - time.monotonic())):
+            break
+        opt_outs.refresh()
+        log.refresh()
+        if _left_out_reason(candidate, log.history, opt_outs, resend_unknown=resend_unknown):
+            tally.left_out += 1
+            progress(tally)
+            continue
+        if per_second:
+            next_at = max(next_at, time.monotonic()) + 1 / per_second
+        event, refused = _send_one(candidate, renderer, sender, log)
+        tally.sent += event is Event.SENT
+        tally.failed += event is Event.FAILED
+        tally.unknown += event is Event.UNKNOWN
+        progress(tally)
+        troubles = 0 if event is Event.SENT or refused else troubles + 1
+        if troubles == _TROUBLES_IN_A_ROW:
+            message = (
+                f"The mail server neither took nor refused {troubles} mails in a row: sending "
+                f"stopped after {tally.done} of {len(mails)}; `mm log` tells what it said. "
+                "Send again later."
+            )
+            raise MailoutError(message)
+    return tally
+
+
+def _send_one(
+    candidate: Candidate, renderer: Renderer, sender: Sender, log: SendLog
+) -> tuple[Event, bool]:
+    content = renderer.message(candidate).as_bytes()
+    recipient = mail_address(candidate.email).addr_spec
+    intent = log.intend(key_of(candidate), renderer.message_id(candidate), recipient)
+    try:
+        outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
+    except MailoutError:
+        log.conclude(intent, Event.FAILED, "the sending stopped before it")
+        raise
+    log.conclude(intent, outcome.event, outcome.detail)
+    return outcome.event, outcome.refused
+
+
+def _unknown_mails(program: str, history: History) -> list[Candidate]:
+    again: dict[int, Candidate] = {}
+    for candidate in read_candidates(program):
+        mailed = candidate.excluded_reason in {None, "already mailed"}
+        if mailed and history.outcome(key_of(candidate)) is Event.UNKNOWN:
+            again.setdefault(candidate.student_id, candidate)
+    return list(again.values())
+
+
+def _left_out_reason(
+    candidate: Candidate, history: History, opt_outs: OptOuts, *, resend_unknown: bool
+) -> str | None:
+    outcome = history.outcome(key_of(candidate))
+    if outcome is Event.SENT:
+        return "sent since the build"
+    if outcome is Event.UNKNOWN and not resend_unknown:
+        return "unknown whether sent"
+    if candidate.email is not None and candidate.email in opt_outs:
+        return "unsubscribed since the build"
+    try:
+        mail_address(candidate.email)
+    except ValueError:
+        return "no address that can be mailed"
+    return None

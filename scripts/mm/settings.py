@@ -1,0 +1,51 @@
+"""Where things are, what the environment says, and the one kind of error that a reader is shown."""
+
+import os
+import re
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+TEMPLATES = PROJECT / "templates"
+
+_PROGRAM = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class MailoutError(Exception):
+    """What went wrong, in a sentence for the reader; never holds an address or a name."""
+
+
+def database_dir() -> Path:
+    """Return the folder of the published databases and send logs: MM_DATABASE_DIR, else `database`.
+
+    A relative path starts at the project's root, where dbt runs, not at the current folder.
+    """
+    return PROJECT / os.environ.get("MM_DATABASE_DIR", "database")
+
+
+def data_dir() -> Path:
+    """Return the folder of the downloads and of unsubscribed.csv: MM_DATA_DIR, else `data`."""
+    return PROJECT / os.environ.get("MM_DATA_DIR", "data")
+
+
+def check_program(program: str) -> str:
+    """Return the program's code as it is; MailoutError where it could not be one."""
+    if not _PROGRAM.fullmatch(program):
+        message = (
+            f"{program!r} is not a program: expected a code from seeds/programs.csv, such as demo."
+        )
+        raise MailoutError(message)
+    return program
+
+
+def seconds_from_environment(name: str, default: float) -> float:
+    """Return a positive number of seconds from the environment; MailoutError for anything else."""
+    text = os.environ.get(name, "")
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = 0
+    # A comparison with NaN is false, so NaN is refused too.
+    if not 0 < seconds < float("inf"):
+        message = f"{name} is {text!r}: expected a number of seconds above 0, such as 30."
+        raise MailoutError(message)
+    return seconds
