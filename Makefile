@@ -2,15 +2,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Old DuckDB clients, which BI tools still have: the published file must open in them.
+CLIENTS := $(VENV)/clients/duckdb-1.0.0 $(VENV)/clients/duckdb-1.4.5
 
-.PHONY: build test lint lock clean
+.PHONY: build test lint demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
-	$(BIN)/python scripts/show_report.py
+	$(BIN)/python scripts/show_report.py demo
 
-test: $(INSTALLED) $(CLIENTS)
+test: $(INSTALLED) $(CLIENTS) lint
 	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros
 
 # --no-build-isolation: the editable install uses the locked setuptools, so nothing unlocked is fetched.
 $(INSTALLED): requirements.txt pyproject.toml
@@ -19,8 +26,19 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+# The oldest client has no wheel for the newest Pythons; its test says so then.
+$(VENV)/clients/%: tests/clients/%.txt $(INSTALLED)
+	-$(BIN)/pip install --quiet --no-deps --only-binary :all: --require-hashes --requirement $< --target $@
+	mkdir -p $@
+	touch $@
+
+# The invented downloads under data/demo/, the same bytes every time.
+demo-data: $(INSTALLED)
+	rm -rf data/demo
+	$(BIN)/python scripts/generate_reports.py data/demo --learners 400
+
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --output-file requirements.txt
+	uv pip compile pyproject.toml --all-extras --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt
 
 clean:
-	rm -rf $(VENV) target logs database
+	rm -rf $(VENV) target logs database out

@@ -15,20 +15,17 @@
     max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
 {%- endmacro %}
 
-{#- The first capture of a pattern (RE2, any letter case) in a text; NULL where it does not match. -#}
-{% macro capture(text, pattern) -%}
-    nullif(regexp_extract({{ text }}, '(?i){{ pattern }}', 1), '')
-{%- endmacro %}
-
-{#- The lines of the files at `paths`: columns path, line (from 1), text. -#}
+{#- The lines of the files at `paths`, to select from: path, line (from 1), text. -#}
 {% macro lines_of_files(paths) -%}
-    select
-        filename as path,
-        unnest(string_split(content, chr(10))) as text,
-        generate_subscripts(string_split(content, chr(10)), 1) as line,
-    from read_text([
-        {%- for path in paths %}
-        '{{ path | replace("'", "''") }}'{{ ',' if not loop.last }}
-        {%- endfor %}
-    ])
+    (
+        select
+            filename as path,
+            unnest(string_split(content, chr(10))) as text,
+            generate_subscripts(string_split(content, chr(10)), 1) as line,
+        from read_text([
+            {%- for path in paths -%}
+                '{{ path | replace("'", "''") }}'{{ ', ' if not loop.last }}
+            {%- endfor -%}
+        ]::varchar [])
+    )
 {%- endmacro %}

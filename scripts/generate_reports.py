@@ -37,9 +37,7 @@ WEEKS = (  # headers, ready for CSV
     "Homework {}: Review",
 )
 NEW_ADDRESS = 237  # of every 400 people, the one who changed address in the last week
-STEMS = (
-    "clover willow Heather thyme sage_ -apis Meadow_Fox lindenx hazel _hive Bramble aster borage"
-)
+STEMS = "clover willow Heather thyme sage_ -apis Meadow_Fox lindenx hazel _hive Bramble aster borage"
 ADDRESSES = ("None", "None", "", '"1 Clover Lane\r\nSpringfield"')
 GOALS = ("None", "", "Keep two hives", '"To ""learn"",\r\nthen to teach"')
 # Countries | how given {0} and family {1} names are joined | given names | family names
@@ -287,9 +285,7 @@ def earlier(rng: random.Random, now: Enrolment) -> Enrolment | None:
     return now._replace(grade=int(now.grade * rng.uniform(0.6, 0.95))) if now.grade else None
 
 
-def write_rows(
-    rng: random.Random, person: Person, run: Run, now: Enrolment, assignments: int
-) -> None:
+def write_rows(rng: random.Random, person: Person, run: Run, now: Enrolment, assignments: int) -> None:
     """Add one learner's rows to every download of a run; a few changed from one to the next."""
     downloads = run.downloads
     before, since = now, 0
@@ -343,9 +339,7 @@ def generate(  # noqa: PLR0913
     grade_reports_only: Annotated[
         bool, Option("--grade-reports-only", help="Write no profile reports.")
     ] = False,
-    keen: Annotated[
-        float, Option(min=0, max=1, help="Share who work to pass, such as 0.05.")
-    ] = 0.37,
+    keen: Annotated[float, Option(min=0, max=1, help="Share who work to pass, such as 0.05.")] = 0.37,
 ) -> None:
     """Write the edX downloads of invented learners into a folder.
 

@@ -50,15 +50,15 @@ unknown_tracks as (
 
 missing_runs as (
     select
-        'The current run of ' || course || ', ' || course_instance
+        'The current run of ' || course_runs.course || ', ' || course_runs.course_instance
         || ' by seeds/course_runs.csv, has no grade report in the folder.' as message,
     from course_runs
-    where
-        run_role = 'current'
-        and lower(course_instance) not in (
-            select lower(course_instance) from report_files
-            where status = 'used' and report_kind = 'grade_report'
-        )
+    left join report_files
+        on
+            lower(course_runs.course_instance) = lower(report_files.course_instance)
+            and report_files.status = 'used'
+            and report_files.report_kind = 'grade_report'
+    where course_runs.run_role = 'current' and report_files.file_name is null
 ),
 
 final as (

@@ -1,8 +1,13 @@
--- One row per run of the program's courses that a used grade report tells of; run_order 1 is a course's oldest.
+-- One row per run of the program's courses that a grade report tells of; run_order 1 is a course's oldest.
 with
 
 report_files as (
     select * from {{ ref('int_report_files_judged') }}
+),
+
+-- nothing is built on files that cannot be read
+report_problems as (
+    select * from {{ ref('int_report_problems') }}
 ),
 
 run_codes as (
@@ -22,7 +27,10 @@ runs as (
         run_codes.suffix_rank,
     from report_files
     left join run_codes on report_files.run_code = run_codes.run_code
-    where report_files.status = 'used' and report_files.report_kind = 'grade_report'
+    where
+        report_files.status = 'used'
+        and report_files.report_kind = 'grade_report'
+        and not exists (select 1 from report_problems)
 ),
 
 -- Runs that are only numbered keep their numbers' order, as one block at their newest download.

@@ -55,7 +55,16 @@ ranked as (
 
 final as (
     select
-        * exclude (is_ours, newest_file_name, ignored_reason, refused_reason, owner),
+        file_id,
+        file_name,
+        path,
+        report_kind,
+        course,
+        course_instance,
+        run_code,
+        reported_at,
+        row_count,
+        size_bytes,
         case
             when not is_ours then 'ignored'
             when refused_reason is not null then 'refused'
@@ -67,7 +76,8 @@ final as (
             when owner is null then 'no course in seeds/courses.csv or course_aliases.csv has its prefix'
             when not is_ours then 'a report on ' || owner || ', another program'
             when refused_reason is not null then refused_reason
-            when file_name != newest_file_name then 'a newer download of its run is here: ' || newest_file_name
+            when file_name != newest_file_name
+                then 'a newer download of its run is here: ' || newest_file_name
         end as reason,
     from ranked
 )

@@ -7,7 +7,9 @@ report_files as (
 
 -- no code has two of these shapes
 shapes as (
-    select *
+    select
+        known.pattern,
+        known.parts,
     from (
         values
         -- 1T2019, 1T2019a, 1T2017_2, 2T_2016
@@ -22,7 +24,7 @@ shapes as (
         ('^(\d{4})([a-z])?$', '\1//\2'),
         -- R12, Run_0
         ('^(?:R|Run_)(\d+)$', '//\1'),
-    ) as shapes (pattern, parts)
+    ) as known (pattern, parts)
 ),
 
 codes as (

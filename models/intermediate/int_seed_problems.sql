@@ -1,6 +1,8 @@
 -- One row per thing that is wrong in a seed. The build stops at any.
 {{ config(post_hook="{{ stop_with_messages(this) }}") }}
 
+{%- set a_name = '[a-z][a-z0-9_]*' %}
+
 with
 
 programs as (
@@ -15,6 +17,10 @@ course_aliases as (
     select * from {{ ref('course_aliases') }}
 ),
 
+course_prefixes as (
+    select * from {{ ref('int_course_prefixes') }}
+),
+
 course_runs as (
     select * from {{ ref('course_runs') }}
 ),
@@ -23,176 +29,132 @@ enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
 
-prefixes as (
-    select
-        course,
-        file_prefix,
-    from courses
-    union all
-    select
-        course,
-        file_prefix,
-    from course_aliases
+repeated_rows as (
+    select * from {{ ref('int_seed_rows_repeated') }}
 ),
 
-wrong_courses as (
+owned_runs as (
+    select distinct course_runs.course_instance
+    from course_runs
+    inner join course_prefixes
+        on
+            course_runs.course = course_prefixes.course
+            and starts_with(lower(course_runs.course_instance), lower(course_prefixes.file_prefix) || '_')
+),
+
+-- the courses that the coming runs are of
+coming_runs as (
+    select distinct course as coming_course
+    from course_runs
+    where run_role = 'coming'
+),
+
+checks as (
+    select
+        'programs.csv, program ' || program as seed_row,
+        [
+            (
+                not regexp_full_match(program, '{{ a_name }}'),
+                'it names a table, so only a-z, 0-9 and _ can be in it'
+            ),
+            (
+                {{ whole_number('certificates_required') }} is null,
+                'its certificates_required is no whole number'
+            ),
+            (
+                coalesce(unsubscribe_hash, '') not in ('hmac-sha256', 'md5'),
+                'its unsubscribe_hash is neither hmac-sha256 nor md5'
+            ),
+        ] as problems,
+    from programs
+    union all
     select
         'courses.csv, course ' || course as seed_row,
-        unnest([
-            case
-                when program not in (select program from programs)
-                    then 'its program ' || program || ' is not in seeds/programs.csv'
-            end,
-            case
-                when coalesce({{ decimal_number('pass_grade') }}, -1) not between 0 and 1
-                    then 'its pass_grade is ' || coalesce(pass_grade, 'empty')
-                        || ', expected a number from 0 to 1 (0.65 for 65 %)'
-            end,
-            case
-                when {{ whole_number('position') }} is null
-                    then 'its position is ' || coalesce(position, 'empty') || ', expected a whole number'
-            end,
-            case
-                when coalesce(is_capstone, '') not in ('true', 'false')
-                    then 'its is_capstone is ' || coalesce(is_capstone, 'empty') || ', expected true or false'
-            end,
-            case
-                when file_prefix is null
-                    then 'it has no file_prefix, expected one such as UQx_BUSLEAD1x'
-            end,
-            case
-                when not regexp_full_match(course, '[a-z][a-z0-9_]*')
-                    then 'it names columns, expected lower-case letters, digits and _ only'
-            end,
-            case
-                when is_capstone = 'false' and course not in (
-                    select course from course_runs where run_role = 'coming'
-                )
-                    then 'it has no coming run in seeds/course_runs.csv, and every course of a series needs one'
-            end,
-        ]) as problem,
+        [
+            (
+                not regexp_full_match(course, '{{ a_name }}'),
+                'it names columns, so only a-z, 0-9 and _ can be in it'
+            ),
+            (
+                coalesce(program, '') not in (select programs.program from programs),
+                'its program, ' || coalesce(program, 'empty') || ', is not in seeds/programs.csv'
+            ),
+            (
+                coalesce({{ decimal_number('pass_grade') }}, -1) not between 0 and 1,
+                'its pass_grade, ' || coalesce(pass_grade, 'empty')
+                || ', is no number from 0 to 1 (0.65 is 65 %)'
+            ),
+            (
+                {{ whole_number('position') }} is null,
+                'its position, ' || coalesce(position, 'empty') || ', is no whole number'
+            ),
+            (
+                coalesce(is_capstone, '') not in ('true', 'false'),
+                'its is_capstone, ' || coalesce(is_capstone, 'empty') || ', is neither true nor false'
+            ),
+            (
+                file_prefix is null,
+                'it has no file_prefix, such as UQx_BUSLEAD1x'
+            ),
+            (
+                is_capstone = 'false'
+                and course not in (select coming_runs.coming_course from coming_runs),
+                'it has no coming run in seeds/course_runs.csv, which every course of a series needs'
+            ),
+        ] as problems,
     from courses
-),
-
-wrong_programs as (
-    select
-        'programs.csv, program ' || program as seed_row,
-        unnest([
-            case
-                when {{ whole_number('certificates_required') }} is null
-                    then 'its certificates_required is ' || coalesce(certificates_required, 'empty')
-                        || ', expected a whole number'
-            end,
-            case
-                when not regexp_full_match(program, '[a-z][a-z0-9_]*')
-                    then 'it names a table, expected lower-case letters, digits and _ only'
-            end,
-        ]) as problem,
-    from programs
-),
-
-wrong_runs as (
-    select
-        'course_runs.csv, ' || run_role || ' run ' || course_instance || ' of course ' || course as seed_row,
-        unnest([
-            case
-                when course not in (select course from courses)
-                    then 'its course is not in seeds/courses.csv'
-                when not exists (
-                    select 1
-                    from prefixes
-                    where
-                        prefixes.course = course_runs.course
-                        and starts_with(lower(course_instance), lower(file_prefix) || '_')
-                )
-                    then 'it does not begin with a file prefix of its course and a _'
-            end,
-            case
-                when run_role not in ('current', 'coming')
-                    then 'its run_role is neither current nor coming'
-            end,
-        ]) as problem,
-    from course_runs
-),
-
-wrong_aliases as (
+    union all
     select
         'course_aliases.csv, file_prefix ' || file_prefix as seed_row,
-        'its course ' || course || ' is not in seeds/courses.csv' as problem,
+        [(
+            course not in (select courses.course from courses),
+            'its course, ' || course || ', is not in seeds/courses.csv'
+        )] as problems,
     from course_aliases
-    where course not in (select course from courses)
-),
-
-wrong_tracks as (
+    union all
+    select
+        concat('course_runs.csv, ', run_role, ' run ', course_instance, ' of ', course) as seed_row,
+        [
+            (
+                course not in (select courses.course from courses),
+                'its course is not in seeds/courses.csv'
+            ),
+            (
+                course in (select courses.course from courses)
+                and course_instance not in (select owned_runs.course_instance from owned_runs),
+                'its course_instance does not begin with a file_prefix of its course and a _'
+            ),
+            (
+                coalesce(run_role, '') not in ('current', 'coming'),
+                'its run_role is neither current nor coming'
+            ),
+        ] as problems,
+    from course_runs
+    union all
     select
         'enrollment_tracks.csv, track ' || track as seed_row,
-        'its is_verified is neither true nor false' as problem,
+        [(
+            coalesce(is_verified, '') not in ('true', 'false'),
+            'its is_verified is neither true nor false'
+        )] as problems,
     from enrollment_tracks
-    where coalesce(is_verified, '') not in ('true', 'false')
 ),
 
-repeated as (
-    select
-        'programs.csv, program ' || program as seed_row,
-    from programs
-    group by program
-    having count(*) > 1
-    union all
-    select
-        'courses.csv, course ' || course,
-    from courses
-    group by course
-    having count(*) > 1
-    union all
-    select
-        'courses.csv, position ' || position || ' of program ' || program
-        || ' (' || string_agg(course, ', ' order by course) || ')',
-    from courses
-    group by program, position
-    having count(*) > 1
-    union all
-    select
-        'courses.csv and course_aliases.csv, file_prefix ' || min(file_prefix)
-        || ' (' || string_agg(course, ', ' order by course) || ')',
-    from prefixes
-    group by lower(file_prefix)
-    having count(*) > 1
-    union all
-    select
-        'course_runs.csv, ' || run_role || ' run of course ' || course,
-    from course_runs
-    group by course, run_role
-    having count(*) > 1
-    union all
-    select
-        'enrollment_tracks.csv, track ' || track,
-    from enrollment_tracks
-    group by track
-    having count(*) > 1
-),
-
-problems as (
-    from wrong_courses
-    union all by name
-    from wrong_programs
-    union all by name
-    from wrong_runs
-    union all by name
-    from wrong_aliases
-    union all by name
-    from wrong_tracks
-    union all by name
+found as (
     select
         seed_row,
-        'it is there more than once' as problem,
-    from repeated
+        unnest([problem[2] for problem in problems if problem[1]]) as problem,
+    from checks
+    union all
+    select
+        seed_row,
+        problem,
+    from repeated_rows
 ),
 
 final as (
-    select
-        'seeds/' || seed_row || ': ' || problem || '.' as message,
-    from problems
-    where problem is not null
+    select 'seeds/' || seed_row || ': ' || problem || '.' as message,
+    from found
 )
 
 select * from final

@@ -13,6 +13,11 @@ report_files as (
     select * from {{ ref('int_report_files_judged') }}
 ),
 
+-- nothing is built on files that cannot be read
+report_problems as (
+    select * from {{ ref('int_report_problems') }}
+),
+
 repeated_rows as (
     select * from {{ ref('int_report_rows_repeated') }}
 ),
@@ -25,7 +30,7 @@ ranked_files as (
             order by report_kind = 'student_profile_info', reported_at, file_name
         ) as word_rank,
     from report_files
-    where status = 'used'
+    where status = 'used' and not exists (select 1 from report_problems)
 ),
 
 sayings as (

@@ -7,9 +7,8 @@ rejected_rows as (
     select * from {{ ref('int_report_rows_rejected') }}
 ),
 
-{% if paths -%}
 lines as (
-    {{ lines_of_files(paths) | indent(4) }}
+    select * from {{ lines_of_files(paths) }}
 ),
 
 found as (
@@ -24,15 +23,6 @@ found as (
             and lines.line between rejected_rows.line and rejected_rows.line + rejected_rows.line_count - 1
     group by rejected_rows.path, rejected_rows.line
 ),
-{%- else -%}
-found as (
-    select
-        path,
-        line,
-        raw_text,
-    from rejected_rows
-),
-{%- endif %}
 
 final as (
     select

@@ -5,10 +5,6 @@ report_files as (
     select * from {{ ref('int_report_files_judged') }}
 ),
 
-problems as (
-    select * from {{ ref('int_report_problems') }}
-),
-
 rejected_rows as (
     select
         file_id,
@@ -31,7 +27,6 @@ final as (
         report_files.size_bytes,
     from report_files
     left join rejected_rows on report_files.file_id = rejected_rows.file_id
-    where not exists (select 1 from problems)
 )
 
 select * from final

@@ -13,7 +13,22 @@ seed_problems as (
 ),
 
 final as (
-    select * replace ({{ whole_number('certificates_required') }}::integer as certificates_required),
+    select
+        program,
+        title,
+        credential,
+        {{ whole_number('certificates_required') }}::integer as certificates_required,
+        degree,
+        degree_link,
+        apply_link,
+        contact_email,
+        organization,
+        postal_address,
+        sender,
+        reply_to,
+        subject,
+        unsubscribe_base,
+        unsubscribe_hash,
     from programs
     where
         program = '{{ var("program") }}'

@@ -12,7 +12,12 @@ this_program_courses as (
 ),
 
 final as (
-    select course_runs.*
+    select
+        course_runs.course,
+        course_runs.run_role,
+        course_runs.course_instance,
+        course_runs.title,
+        course_runs.link,
     from course_runs
     inner join this_program_courses on course_runs.course = this_program_courses.course
 )

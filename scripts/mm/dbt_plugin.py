@@ -4,6 +4,7 @@ dbt builds in a working file, which nobody else opens. Readers have the publishe
 replaced whole, so that an open BI tool neither blocks a build nor sees half of one.
 """
 
+import csv
 import os
 from pathlib import Path
 
@@ -27,26 +28,29 @@ class Plugin(BasePlugin):
     """The plugin of profiles.yml; dbt-duckdb fixes its name and its methods' names."""
 
     def initialize(self, plugin_config: dict[str, str]) -> None:
-        """Make the working file ready to be opened. Raises DbtRuntimeError when another build has it open."""
+        """Make the working file ready to be opened.
+
+        Raises DbtRuntimeError for a program that the seeds do not have, or when another build is running.
+        """
+        program = plugin_config["program"]
+        _check_program(program)
         os.umask(PRIVATE_UMASK)
-        self.folder = Path(plugin_config["data_dir"]) / plugin_config["program"]
-        self.published = Path(plugin_config["database_dir"]) / f"{plugin_config['program']}.duckdb"
+        self.folder = Path(plugin_config["data_dir"]) / program
+        self.published = Path(plugin_config["database_dir"]) / f"{program}.duckdb"
         self.working = Path(self.creds.path)
         self.working.parent.mkdir(parents=True, exist_ok=True)
         try:
             duckdb.connect(str(self.working), config=dict(self.creds.config_options or {})).close()
         except duckdb.IOException as error:
             if "lock" in str(error):
-                message = f"another build of {plugin_config['program']} is running: wait until it has ended"
+                message = f"Another build of {program} is running: wait until it has ended, then build again."
                 raise DbtRuntimeError(message) from None
             self._discard(error)
         except duckdb.Error as error:
             self._discard(error)
 
     def _discard(self, error: duckdb.Error) -> None:
-        _say(
-            f"The working file {self.working} is damaged ({type(error).__name__}): it is built anew."
-        )
+        _say(f"The working file {self.working} is damaged ({type(error).__name__}): it is built anew.")
         for path in self.working.parent.glob(f"{self.working.name}*"):
             path.unlink()
 
@@ -64,14 +68,24 @@ class Plugin(BasePlugin):
         new = self.working.with_suffix(".new")
         new.unlink(missing_ok=True)
         cursor = self.connection.cursor()
-        cursor.execute(
-            f"attach '{_quoted(new)}' as published (storage_version '{STORAGE_VERSION}')"
-        )
+        cursor.execute(f"attach '{_quoted(new)}' as published (storage_version '{STORAGE_VERSION}')")
         for name, relation in target_config.config["relations"].items():
             cursor.execute(f'create table published."{name}" as from {relation}')
         cursor.execute("detach published")
         cursor.close()
         new.replace(self.published)
+
+
+def _check_program(program: str) -> None:
+    # The seed is read as a file: before the first build of a program no table has it.
+    with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
+        programs = [row["program"] for row in csv.DictReader(file)]
+    if program not in programs:
+        message = (
+            f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "
+            "Choose one with --vars 'program: NAME'."
+        )
+        raise DbtRuntimeError(message)
 
 
 def _quoted(path: Path) -> str:

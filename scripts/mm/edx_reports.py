@@ -24,7 +24,7 @@ OTHER = "other"
 
 FILE_NAME = re.compile(
     r"^(?P<prefix>.+?)_(?P<kind>problem_grade_report|grade_report|student_profile_info)(?P<err>_err)?"
-    r"(?:_sanitized)?_(?P<stamp>\d{4}-\d\d-\d\d(?:-\d{4})?)"
+    r"(?:_sanitized)?_(?P<day>\d{4}-\d\d-\d\d)(?:-(?P<time>\d{4}))?"
     # What storage, browsers and people append: a random tail, a copy's number, "_sanitized".
     r"(?:_sanitized|_[a-z0-9]{7}| ?\(\d+\))*\.csv$",
     re.IGNORECASE,
@@ -170,8 +170,11 @@ def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -
         identify(report)
         if report.ignored is None:
             row_count = _load_rows(connection, file_id, report)
-    except (RefusedError, OSError) as error:
-        report.refused = str(error) if isinstance(error, RefusedError) else f"it cannot be read: {error.strerror}"
+    except (RefusedError, OSError, duckdb.Error) as error:
+        # Other errors' texts can hold the cell that they stumbled over.
+        report.refused = (
+            str(error) if isinstance(error, RefusedError) else f"it cannot be read ({type(error).__name__})"
+        )
         for table in ("edx.grade_report", "edx.student_profile_info", "edx.damaged_rows"):
             connection.execute(f"delete from {table} where file_id = ?", [file_id])
     connection.execute(
@@ -209,7 +212,7 @@ def identify(report: Report) -> None:
         report.ignored = "a problem grade report: it has grades of problems, not of the course"
         return
     report.course_instance = _course_instance(match["prefix"])
-    report.reported_at = _reported_at(match["stamp"])
+    report.reported_at = _reported_at(match["day"], match["time"])
     _read_header(report)
     report.ignored = _look_alike(report.header)
 
@@ -238,13 +241,13 @@ def _course_instance(prefix: str) -> str:
     return unquote(prefix).removeprefix("course-v1:").replace("+", "_").replace("/", "_")
 
 
-def _reported_at(stamp: str) -> datetime:
+def _reported_at(day: str, time: str | None) -> datetime:
     """Read a name's stamp, UTC; where somebody cut the time off, it is the day's first minute."""
     try:
         # DuckDB's timestamps have no zone: all of ours are UTC.
-        return datetime.strptime(stamp, "%Y-%m-%d-%H%M" if stamp.count("-") > 2 else "%Y-%m-%d")  # noqa: DTZ007
+        return datetime.strptime(day + (time or "0000"), "%Y-%m-%d%H%M")  # noqa: DTZ007
     except ValueError:
-        message = f"the stamp {stamp} in its name is no date and time"
+        message = "the stamp in its name is no date and time"
         raise RefusedError(message) from None
 
 
@@ -290,7 +293,9 @@ def _read_header(report: Report) -> None:
     if len(report.header) == 1:
         for separator, name in ((";", "semicolons"), ("\t", "tabs")):
             if separator in report.header[0]:
-                reason = f"line 1: it is separated by {name}, not commas (Excel saves it so): download it again"
+                reason = (
+                    f"line 1: it is separated by {name}, not commas (Excel saves it so): download it again"
+                )
                 raise RefusedError(reason)
 
 

@@ -1,0 +1,48 @@
+-- One row per thing that a seed must have once and has more often.
+with
+
+programs as (
+    select * from {{ ref('programs') }}
+),
+
+courses as (
+    select * from {{ ref('courses') }}
+),
+
+course_prefixes as (
+    select * from {{ ref('int_course_prefixes') }}
+),
+
+course_runs as (
+    select * from {{ ref('course_runs') }}
+),
+
+enrollment_tracks as (
+    select * from {{ ref('enrollment_tracks') }}
+),
+
+keys as (
+    select 'programs.csv, program ' || program as seed_row from programs
+    union all
+    select 'courses.csv, course ' || course from courses
+    union all
+    select 'courses.csv, position ' || position || ' of program ' || program from courses
+    union all
+    select 'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) from course_prefixes
+    union all
+    select 'course_runs.csv, ' || run_role || ' run of course ' || course from course_runs
+    union all
+    select 'enrollment_tracks.csv, track ' || track from enrollment_tracks
+),
+
+final as (
+    select
+        seed_row,
+        'it is there ' || count(*) || ' times' as problem,
+    from keys
+    where seed_row is not null
+    group by seed_row
+    having count(*) > 1
+)
+
+select * from final
