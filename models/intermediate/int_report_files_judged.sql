@@ -44,9 +44,10 @@ placed as (
 ranked as (
     select
         *,
-        course is not null and ignored_reason is null as is_ours,
+        (course is not null or report_kind = 'email_opt_in') and ignored_reason is null as is_ours,
         first_value(file_name) over (
-            partition by run_key, report_kind, course is not null and ignored_reason is null
+            -- what is of no run, as opt-in lists are, supersedes nothing
+            partition by coalesce(run_key, file_name), report_kind, ignored_reason is null
             -- at one stamp the longer name is the later copy: storage and browsers append to it
             order by reported_at desc, length(file_name) desc, file_name desc
         ) as newest_file_name,

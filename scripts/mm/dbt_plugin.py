@@ -16,7 +16,9 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
-from mm import edx_reports
+from mm import edx_reports, send_log
+from mm.optouts import OptOuts
+from mm.settings import MailoutError
 
 # Files that hold learners are for their owner and group: 0640, folders 0750.
 PRIVATE_UMASK = 0o027
@@ -35,8 +37,10 @@ class Plugin(BasePlugin):
         program = plugin_config["program"]
         _check_program(program)
         os.umask(PRIVATE_UMASK)
-        self.folder = Path(plugin_config["data_dir"]) / program
+        self.data_dir = Path(plugin_config["data_dir"])
+        self.folder = self.data_dir / program
         self.published = Path(plugin_config["database_dir"]) / f"{program}.duckdb"
+        self.send_log = self.published.with_suffix(".send_log.csv")
         self.working = Path(self.creds.path)
         self.working.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -55,13 +59,31 @@ class Plugin(BasePlugin):
             path.unlink()
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Load what is new in the program's folder, where the command is one that builds."""
+        """Load what is new in the program's folder, and the mailout's records, where the command builds."""
         self.connection = conn
+        if edx_reports.prepare_tables(conn):
+            _say(f"Another version made the working file {self.working}: all files are loaded anew.")
         flags = get_flags()
         if flags.WHICH in {"build", "run"}:
             edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
-        else:
-            edx_reports.create_missing_tables(conn)
+        self._load_mailing_records(conn)
+
+    def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Load opt-outs and the send log as the sender itself reads them."""
+        try:
+            addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
+            lines = list(send_log.read_lines(self.send_log))
+        except MailoutError as error:
+            raise DbtRuntimeError(str(error)) from None
+        conn.execute("create schema if not exists mailing")
+        conn.execute(
+            "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email", [addresses]
+        )
+        conn.execute(
+            "create or replace table mailing.send_log_lines as"
+            " select unnest($1::bigint[]) as line, unnest($2::varchar[]) as text",
+            [[number for number, _ in lines], [text for _, text in lines]],
+        )
 
     def store(self, target_config: TargetConfig) -> None:
         """Copy the relations named in `target_config.config["relations"]` to a new file and publish that."""

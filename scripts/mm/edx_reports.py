@@ -7,6 +7,7 @@ The formats are edX's course grade report and student profile report, May 2015 t
 
 import codecs
 import csv
+import glob
 import hashlib
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import duckdb
 
 GRADE_REPORT = "grade_report"
 PROFILE_REPORT = "student_profile_info"
+EMAIL_OPT_IN = "email_opt_in"
 OTHER = "other"
 
 FILE_NAME = re.compile(
@@ -29,6 +31,7 @@ FILE_NAME = re.compile(
     r"(?:_sanitized|_[a-z0-9]{7}| ?\(\d+\))*\.csv$",
     re.IGNORECASE,
 )
+OPT_IN_FILE_NAME = re.compile(r"-email_opt_in-.*\.csv$", re.IGNORECASE)
 EXPECTED_NAMES = (
     "<course>_<run>_grade_report_<YYYY-MM-DD-HHMM>.csv and "
     "<course>_<run>_student_profile_info_<YYYY-MM-DD-HHMM>.csv"
@@ -69,10 +72,16 @@ PROFILE_COLUMNS = (
     Column("email", ("email",)),
     Column("country", ("country",), from_right=True),
 )
+EMAIL_OPT_IN_COLUMNS = tuple(
+    Column(name, (name,), needed=True)
+    for name in ("email", "course_id", "is_opted_in_for_email", "preference_set_datetime")
+)
 TABLES = {
     GRADE_REPORT: ("edx.grade_report", GRADE_REPORT_COLUMNS),
     PROFILE_REPORT: ("edx.student_profile_info", PROFILE_COLUMNS),
+    EMAIL_OPT_IN: ("edx.email_opt_in", EMAIL_OPT_IN_COLUMNS),
 }
+TABLES_BY_FILE = ("edx.report_files", "edx.damaged_rows", *(table for table, _ in TABLES.values()))
 
 
 class RefusedError(Exception):
@@ -95,46 +104,43 @@ class Report:
     header_lines: int = 1
 
 
+def prepare_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Create the schema `edx` where it is missing, or anew where another version of this module made it.
+
+    Returns whether something that was loaded had to go.
+    """
+    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    try:
+        found = connection.execute("select version from edx.loader").fetchall()
+    except duckdb.CatalogException:
+        found = []
+    if found == [(version,)]:
+        return False
+    _create_tables(connection)
+    connection.execute("create table edx.loader as select $1 as version", [version])
+    return bool(found)
+
+
 def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: bool = False) -> None:
     """Make the schema `edx` hold just what is in `folder`; files already loaded are not opened again.
 
-    A file is the same while its name, size and time of modification are. `afresh` forgets what was loaded.
+    A file is the same while its path, size and time of modification are. `afresh` forgets what was loaded.
     """
-    if afresh or not _is_of_this_version(connection):
-        _create_tables(connection)
     connection.execute("begin")
     loaded = {
         row[1:]: row[0]
         for row in connection.execute(
-            "select file_id, file_name, size_bytes, modified_ns from edx.report_files"
+            "select file_id, path, size_bytes, modified_ns from edx.report_files"
         ).fetchall()
     }
-    present = {(r.path.name, r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
-    gone = [file_id for key, file_id in loaded.items() if key not in present]
-    for table in ("report_files", "grade_report", "student_profile_info", "damaged_rows"):
-        connection.execute(f"delete from edx.{table} where list_contains(?, file_id)", [gone])
-    next_id = max(loaded.values(), default=0) + 1
-    new = (report for key, report in present.items() if key not in loaded)
-    for file_id, report in enumerate(new, start=next_id):
+    present = {(str(r.path), r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
+    gone = [file_id for key, file_id in loaded.items() if afresh or key not in present]
+    for table in TABLES_BY_FILE:
+        connection.execute(f"delete from {table} where list_contains(?, file_id)", [gone])
+    new = [report for key, report in present.items() if afresh or key not in loaded]
+    for file_id, report in enumerate(new, start=max(loaded.values(), default=0) + 1):
         _load(connection, file_id, report)
     connection.execute("commit")
-
-
-def create_missing_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Leave what is loaded as it is, so that commands which build nothing find their sources."""
-    if not _is_of_this_version(connection):
-        _create_tables(connection)
-
-
-def _this_version() -> str:
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-
-
-def _is_of_this_version(connection: duckdb.DuckDBPyConnection) -> bool:
-    try:
-        return connection.execute("select * from edx.loader").fetchall() == [(_this_version(),)]
-    except duckdb.CatalogException:
-        return False
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -152,8 +158,6 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create table edx.damaged_rows (file_id integer, line bigint, reason varchar, raw_text varchar)"
     )
-    connection.execute("create table edx.loader as select $1 as version", [_this_version()])
-
 
 def _list_folder(folder: Path) -> Iterator[Report]:
     if not folder.is_dir():
@@ -170,12 +174,12 @@ def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -
         identify(report)
         if report.ignored is None:
             row_count = _load_rows(connection, file_id, report)
-    except (RefusedError, OSError, duckdb.Error) as error:
-        # Other errors' texts can hold the cell that they stumbled over.
-        report.refused = (
-            str(error) if isinstance(error, RefusedError) else f"it cannot be read ({type(error).__name__})"
-        )
-        for table in ("edx.grade_report", "edx.student_profile_info", "edx.damaged_rows"):
+    except RefusedError as error:
+        report.refused = str(error)
+    except OSError as error:
+        report.refused = f"it cannot be read ({error.strerror})"
+    if report.refused:
+        for table in TABLES_BY_FILE:
             connection.execute(f"delete from {table} where file_id = ?", [file_id])
     connection.execute(
         "insert into edx.report_files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -200,6 +204,10 @@ def identify(report: Report) -> None:
 
     Raises RefusedError for a file that is named like a report and is not one that can be read.
     """
+    if OPT_IN_FILE_NAME.search(report.path.name):
+        report.kind = EMAIL_OPT_IN
+        _read_header(report)
+        return
     match = FILE_NAME.match(report.path.name)
     if match is None:
         _look_at_unnamed(report)
@@ -223,7 +231,7 @@ def _look_at_unnamed(report: Report) -> None:
         _read_header(report)
     except RefusedError:
         return
-    for kind, (_, columns) in TABLES.items():
+    for kind, columns in ((GRADE_REPORT, GRADE_REPORT_COLUMNS), (PROFILE_REPORT, PROFILE_COLUMNS)):
         if not _missing_columns(report.header, columns) and _look_alike(report.header) is None:
             # Many a file has the profile report's one needed column.
             if kind == PROFILE_REPORT and "level_of_education" not in _lowered(report.header):
@@ -378,7 +386,7 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
             )
         )
         """,
-        {"file_id": file_id, "header_lines": report.header_lines, "path": str(report.path)},
+        {"file_id": file_id, "header_lines": report.header_lines, "path": glob.escape(str(report.path))},
     )
     rejected, loaded, last_line = connection.execute(
         f"select (select count(*) from reject_errors), count(*), max(line + line_count - 1) from {table}"

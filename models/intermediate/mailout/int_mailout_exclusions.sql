@@ -1,0 +1,79 @@
+-- One row per trigger, with the first reason of its own that speaks against a mail (NULL: none does).
+with
+
+triggers as (
+    select * from {{ ref('int_mailout_triggers') }}
+),
+
+this_program as (
+    select * from {{ ref('this_program') }}
+),
+
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+unsubscribed as (
+    select * from {{ ref('stg_mailing__unsubscribed') }}
+),
+
+email_preferences as (
+    select * from {{ ref('int_email_preferences') }}
+),
+
+send_log as (
+    select * from {{ ref('send_log') }}
+),
+
+-- without an opt-in list nobody is left out for not being in one
+opt_in_lists as (
+    select count(*) > 0 as are_there
+    from email_preferences
+),
+
+-- a mail whose outcome is unknown may have been read
+mails_had as (
+    select distinct
+        student_id,
+        trigger_course_instance,
+        trigger_course_verified,
+    from send_log
+    where status in ('sent', 'unknown')
+),
+
+final as (
+    select
+        triggers.student_id,
+        triggers.trigger_course,
+        case
+            when triggers.no_certificate_eligible >= this_program.certificates_required
+                then 'whole series certified'
+            when learners.is_retired
+                then 'retired account'
+            when triggers.enrollment_status = 'unenrolled'
+                then 'unenrolled'
+            when not {{ is_mail_address('learners.email') }}
+                then 'no valid address'
+            when unsubscribed.email is not null
+                then 'unsubscribed'
+            when
+                opt_in_lists.are_there
+                and not coalesce(email_preferences.is_opted_in_for_email, false)
+                then 'not opted in'
+            when mails_had.student_id is not null
+                then 'already mailed'
+        end as excluded_reason,
+    from triggers
+    cross join this_program
+    cross join opt_in_lists
+    inner join learners on triggers.student_id = learners.student_id
+    left join unsubscribed on lower(trim(learners.email)) = unsubscribed.email
+    left join email_preferences on lower(trim(learners.email)) = email_preferences.email
+    left join mails_had
+        on
+            triggers.student_id = mails_had.student_id
+            and lower(triggers.trigger_course_instance) = lower(mails_had.trigger_course_instance)
+            and triggers.trigger_course_verified = mails_had.trigger_course_verified
+)
+
+select * from final
