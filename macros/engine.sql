@@ -29,3 +29,16 @@
         ]::varchar [])
     )
 {%- endmacro %}
+
+{#- A text as TIMESTAMP, UTC; NULL where it is none. An offset in the text is honoured. -#}
+{% macro utc_timestamp(text) -%}
+    (try_cast({{ text }} as timestamptz) at time zone 'UTC')
+{%- endmacro %}
+
+{#- Whether a text is an address that mail can go to, as HTML's email input would have it, with a dot in its domain. -#}
+{% macro is_mail_address(text) -%}
+    coalesce(regexp_full_match(
+        trim({{ text }}),
+        '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+'
+    ), false)
+{%- endmacro %}
