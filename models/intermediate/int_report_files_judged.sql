@@ -1,4 +1,6 @@
 -- One row per CSV file in the program's folder, with the one status that decides whether its rows count.
+{{ config(materialized='table') }}
+
 with
 
 report_files as (

@@ -1,4 +1,6 @@
 -- One row per row of the program's reports that is not used, and why.
+{{ config(materialized='table') }}
+
 with
 
 report_files as (

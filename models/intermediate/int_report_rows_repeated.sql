@@ -1,4 +1,6 @@
 -- One row per report and learner that the report lists more than once; the last line is the one that counts.
+{{ config(materialized='table') }}
+
 with
 
 grade_report_rows as (
