@@ -20,9 +20,10 @@ final as (
         cells[3]::integer as trigger_course_verified,
         cells[4]::integer as attempt,
         if(len(cells) = 9, cells[5], 'intent') as event,
-        {{ utc_timestamp('cells[6]') }} as logged_at,
-        nullif(cells[7], '') as message_id,
-        nullif(cells[8], '') as email,
+        -- only a cell that a comma ends is whole
+        if(len(cells) > 6, {{ utc_timestamp('cells[6]') }}, null) as logged_at,
+        if(len(cells) > 7, cells[7], null) as message_id,
+        if(len(cells) > 8, cells[8], null) as email,
         nullif(rtrim(cells[9], '.'), '') as detail,
     from split
     -- a line cut off within its key was an intent that was not yet on disk, so nothing was handed over
