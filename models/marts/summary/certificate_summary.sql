@@ -1,0 +1,29 @@
+-- One row per number of certificates, from 0 to all courses of the program.
+with
+
+courses as (
+    select * from {{ ref('this_program_courses') }}
+),
+
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
+),
+
+numbers as (
+    select 0 as no_certificate_eligible
+    union all
+    select row_number() over (order by position) as no_certificate_eligible
+    from courses
+),
+
+final as (
+    select
+        numbers.no_certificate_eligible::integer as no_certificate_eligible,
+        count(learner_progress.student_id) as learners,
+    from numbers
+    left join learner_progress on numbers.no_certificate_eligible = learner_progress.no_certificate_eligible
+    group by numbers.no_certificate_eligible
+)
+
+select * from final
+order by no_certificate_eligible

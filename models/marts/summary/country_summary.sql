@@ -1,0 +1,24 @@
+-- One row per country that learners gave; those who gave none are a row of their own.
+with
+
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
+),
+
+final as (
+    select
+        learners.country,
+        count(*) as learners,
+        count(*) filter (where learner_progress.courses_passed > 0) as passed,
+        count(*) filter (where learner_progress.no_certificate_eligible > 0) as certificate_eligible,
+    from learners
+    inner join learner_progress on learners.student_id = learner_progress.student_id
+    group by learners.country
+)
+
+select * from final
+order by learners desc, country asc

@@ -1,0 +1,222 @@
+"""The whole way of a mail: from CSV files through `dbt build` and `mm send` to what a mail server gets."""
+
+import email.policy
+import os
+from collections.abc import Iterator
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+from mail_fixtures import SECRET, MailServer, World
+from report_fixtures import Build, Place, Row, grade_report, grade_row, profile_report, profile_row
+
+# engy: pass grade 0.7, four courses and a capstone; its current runs are 1T2019, the coming ones 1T2019a of
+# engy0x and engy1x, 2T2019 of engy2x and engy3x; its unsubscribe page checks MD5.
+PASSED, FAILED = "0.7", "0.69"
+
+
+def certified(student_id: int, status: str = "enrolled") -> Row:
+    return grade_row(student_id, "0.9", "verified", "Y", status)
+
+
+def audited(student_id: int, grade: str = PASSED) -> Row:
+    return grade_row(student_id, grade, "audit")
+
+
+FILES = {
+    "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
+    "UQx_ENGY1x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
+    "UQx_ENGY2x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
+    "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv": [
+        (1, "Pupil1+edx@learners.example.org", "pupil_1", *audited(1)[3:]),
+        certified(2),
+        audited(3, FAILED),
+        (5, "retired__user_5@retired.invalid", "retired__user_5", *certified(5)[3:]),
+        certified(6, "unenrolled"),
+        certified(7),
+        (8, "pupil8 at example.org", "pupil_8", *certified(8)[3:]),
+        certified(9),
+        certified(10),
+    ],
+    "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [audited(9), certified(10)],
+    "UQx_ENGY2x_1T2019_grade_report_2019-06-01-0000.csv": [certified(10)],
+    "UQx_ENGY3x_1T2019_grade_report_2019-06-01-0000.csv": [certified(4), audited(11)],
+    # learner 2 is in engy1x's coming run already
+    "UQx_ENGY1x_1T2019a_grade_report_2019-06-01-0000.csv": [grade_row(2, "0.0", "audit")],
+}
+
+# learner, triggering course, kind, next course, its reason, reason for leaving out
+CANDIDATES = [
+    (1, "engy0x", 0, "engy1x", "enrol", None),
+    (2, "engy0x", 1, "engy1x", "continue", None),
+    (4, "engy3x", 1, None, "none left", "whole series certified"),
+    (5, "engy0x", 1, "engy1x", "enrol", "retired account"),
+    (6, "engy0x", 1, "engy1x", "enrol", "unenrolled"),
+    (7, "engy0x", 1, "engy1x", "enrol", "unsubscribed"),
+    (8, "engy0x", 1, "engy1x", "enrol", "no valid address"),
+    (9, "engy0x", 1, "engy1x", "enrol", None),
+    (9, "engy1x", 0, "engy2x", "enrol", "another course's mail"),
+    (10, "engy0x", 1, "engy3x", "enrol", "another course's mail"),
+    (10, "engy1x", 1, "engy3x", "enrol", "another course's mail"),
+    (10, "engy2x", 1, "engy3x", "enrol", None),
+    (11, "engy3x", 0, None, "none left", None),
+]
+QUERY = (
+    "select student_id, trigger_course, trigger_course_verified, next_course, next_course_reason,"
+    " excluded_reason from mailout_candidates order by all"
+)
+
+
+class Story:
+    """A program's folder from its first mailout on."""
+
+    def __init__(self, root: Path, server: MailServer) -> None:
+        self.place = Place(root)
+        self.server = server
+        self.world = World(
+            root,
+            dict(os.environ)
+            | {
+                "MM_DATA_DIR": str(self.place.data),
+                "MM_DATABASE_DIR": str(self.place.database),
+                "MM_SMTP_URL": server.url(),
+                "MM_UNSUBSCRIBE_SECRET": SECRET,
+            },
+        )
+        for name, rows in FILES.items():
+            self.place.write("engy", name, grade_report(*rows))
+        self.place.write(
+            "engy",
+            "UQx_ENGY0x_1T2019_student_profile_info_2019-06-01-0000.csv",
+            profile_report(
+                profile_row(1, "Pérez, Ana", "MX", email="Pupil1+edx@learners.example.org"),
+                profile_row(2, "Bo Q", "AU"),
+            ),
+        )
+        self.place.write(
+            "",
+            "unsubscribed.csv",
+            "\ufeffemail,unsubscribed_at,source\r\n PUPIL7@learners.example.org ,2019-05-01,web\r\n",
+        )
+
+    def build(self) -> Build:
+        return self.place.build("engy").passed()
+
+    def send(self, expected: int) -> list[EmailMessage]:
+        """Send just as many as are expected, and return what the server got, by learner's address."""
+        before = len(self.server.accepted)
+        result = self.world.mm("send", "engy", "--confirm", expected)
+        assert result.returncode == 0, result.stderr
+        parser = BytesParser(policy=email.policy.default)
+        return [parser.parsebytes(envelope.content) for envelope in self.server.accepted[before:]]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with MailServer("localhost") as server:
+        yield Story(tmp_path_factory.mktemp("mailout"), server)
+
+
+@pytest.fixture(scope="module")
+def first_build(story: Story) -> Build:
+    return story.build()
+
+
+@pytest.fixture(scope="module")
+def first_mails(story: Story, first_build: Build) -> dict[str, EmailMessage]:
+    del first_build
+    return {message["To"].addresses[0].username: message for message in story.send(5)}
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return part.get_content()
+
+
+def test_every_candidate_has_its_next_course_and_its_reason(first_build: Build) -> None:
+    assert first_build.rows(QUERY) == CANDIDATES
+
+
+def test_the_sets_are_the_candidates_that_are_not_left_out(first_build: Build) -> None:
+    by_set = {
+        name: first_build.rows(f"select student_id from {name} order by all")
+        for name in ("mailout", "mailout_audit_passed", "mailout_certificate_eligible")
+    }
+    assert by_set == {
+        "mailout": [(1,), (2,), (9,), (10,), (11,)],
+        "mailout_audit_passed": [(1,), (11,)],
+        "mailout_certificate_eligible": [(2,), (9,), (10,)],
+    }
+
+
+def test_each_learner_of_the_mailout_gets_one_mail(first_mails: dict[str, EmailMessage]) -> None:
+    assert sorted(first_mails) == ["Pupil1+edx", "pupil10", "pupil11", "pupil2", "pupil9"]
+
+
+def test_an_auditor_is_told_to_verify_and_where_to_go_on(first_mails: dict[str, EmailMessage]) -> None:
+    message = first_mails["Pupil1+edx"]
+    assert message["To"].addresses[0].display_name == "Pérez, Ana"
+    assert str(message["From"]) == "UQx Updates <business@uqx.uq.edu.au>"
+    # md5 of the secret followed by pupil1+edx@learners.example.org
+    link = (
+        "https://tools.itali.uq.edu.au/uqxmailouts/unsubscribe/index.php"
+        "?email=pupil1%2Bedx%40learners.example.org&validation_hash=b788a3cbca48a4174f8fd9202d8d68f8"
+    )
+    assert message["List-Unsubscribe"] == f"<{link}>"
+    text = body(message, "plain")
+    assert link in text
+    assert link.replace("&", "&amp;") in body(message, "html")
+    # the course to verify, at its current run; the next one, at its coming run
+    assert "https://www.edx.org/course/energy-principles-and-renewable-energy-2" in text
+    assert "https://www.edx.org/course/climate-science-and-policy-2" in text
+
+
+def test_at_all_but_one_an_auditor_is_told_of_no_next_course(first_mails: dict[str, EmailMessage]) -> None:
+    text = body(first_mails["pupil11"], "plain")
+    assert "https://www.edx.org/course/low-emission-technologies-and-supply-systems-0" in text
+    for other in ("energy-principles-and-renewable", "climate-science-and-policy", "energy-and-development"):
+        assert other not in text
+
+
+def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
+    story: Story, first_mails: dict[str, EmailMessage]
+) -> None:
+    del first_mails
+    assert story.send(0) == []
+    rebuilt = story.build()
+    assert rebuilt.rows("from mailout") == []
+    assert rebuilt.rows("select status, count(*) from send_log group by all") == [("sent", 5)]
+    mailed = rebuilt.rows(
+        "select student_id, trigger_course from mailout_candidates"
+        " where excluded_reason = 'already mailed' order by all"
+    )
+    assert mailed == [(1, "engy0x"), (2, "engy0x"), (9, "engy0x"), (10, "engy2x"), (11, "engy3x")]
+    # a week later learner 1 has verified, learner 2 as before; an opt-in list says no for 2 and, last, yes for 1
+    story.place.write(
+        "engy",
+        "UQx_ENGY0x_1T2019_grade_report_2019-06-08-0000.csv",
+        grade_report(
+            (1, "Pupil1+edx@learners.example.org", "pupil_1", *certified(1)[3:]),
+            certified(2),
+            certified(12),
+            certified(13),
+        ),
+    )
+    story.place.write(
+        "engy",
+        "UQx-email_opt_in-2019-06-08.csv",
+        "user_id,username,email,is_opted_in_for_email,course_id,preference_set_datetime\r\n"
+        "1,pupil_1,pupil1+edx@learners.example.org,False,course-v1:UQx+ENGY0x+1T2019,2019-01-01 00:00:00\r\n"
+        "1,pupil_1,pupil1+edx@learners.example.org,True,course-v1:UQx+ENGY0x+1T2019,2019-02-01 00:00:00\r\n"
+        "12,pupil_12,pupil12@learners.example.org,True,course-v1:UQx+ENGY0x+1T2019,2019-01-01 00:00:00\r\n"
+        "12,pupil_12,pupil12@learners.example.org,False,course-v1:UQx+ENGY0x+1T2019,2019-02-01 00:00:00\r\n",
+    )
+    later = story.build()
+    reasons = later.rows(
+        "select student_id, trigger_course_verified, excluded_reason from mailout_candidates"
+        " where trigger_course = 'engy0x' order by all"
+    )
+    assert reasons == [(1, 1, None), (2, 1, "not opted in"), (12, 1, "not opted in"), (13, 1, "not opted in")]
+    assert [message["To"].addresses[0].username for message in story.send(1)] == ["Pupil1+edx"]
