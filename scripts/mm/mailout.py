@@ -19,7 +19,7 @@ _TROUBLES_IN_A_ROW = 3
 
 @dataclass(slots=True)
 class Selection:
-    """The mails that would go out now, and how many are left out for which reason since the build."""
+    """The mails that would go out now, and why how many of the build's are left out."""
 
     mails: list[Candidate] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -42,14 +42,10 @@ class Tally:
 
 def key_of(candidate: Candidate) -> MailKey:
     """Return what the learner is never mailed twice for."""
-    return MailKey(
-        candidate.student_id, candidate.trigger_course_instance, candidate.trigger_course_verified
-    )
+    return MailKey(candidate.student_id, candidate.trigger_course_instance, candidate.trigger_course_verified)
 
 
-def select(
-    program: str, history: History, opt_outs: OptOuts, *, resend_unknown: bool = False
-) -> Selection:
+def select(program: str, history: History, opt_outs: OptOuts, *, resend_unknown: bool = False) -> Selection:
     """Return who gets a mail now: the built mailout, less what the log and the opt-outs say by now.
 
     resend_unknown: mails that may have been accepted go out again, in the learner's place in the
@@ -115,9 +111,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     return tally
 
 
-def _send_one(
-    candidate: Candidate, renderer: Renderer, sender: Sender, log: SendLog
-) -> tuple[Event, bool]:
+def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: SendLog) -> tuple[Event, bool]:
     content = renderer.message(candidate).as_bytes()
     recipient = mail_address(candidate.email).addr_spec
     intent = log.intend(key_of(candidate), renderer.message_id(candidate), recipient)

@@ -30,9 +30,7 @@ def data_dir() -> Path:
 def check_program(program: str) -> str:
     """Return the program's code as it is; MailoutError where it could not be one."""
     if not _PROGRAM.fullmatch(program):
-        message = (
-            f"{program!r} is not a program: expected a code from seeds/programs.csv, such as demo."
-        )
+        message = f"{program!r} is not a program: expected a code from seeds/programs.csv, such as demo."
         raise MailoutError(message)
     return program
 

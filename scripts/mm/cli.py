@@ -1,0 +1,451 @@
+"""The command `mm`."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event as Flag
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from jinja2 import Environment, FileSystemLoader
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperGroup
+
+from mm import mailout
+from mm.optouts import OptOuts
+from mm.published import Candidate, read_candidates, read_program
+from mm.render import Renderer, clean_name, mail_address
+from mm.send_log import Event, SendLog, log_path, read_history
+from mm.sender import Sender, server_from_environment
+from mm.settings import PROJECT, TEMPLATES, MailoutError, check_program
+
+_NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
+_SECONDS_BETWEEN_LINES = 10
+_SETS = ("audit_passed", "certificate_eligible")
+
+
+class _OneSentence(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's own signature
+        """Show what a user can cause as a sentence; with MM_DEBUG=1 as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (MailoutError, OSError) as error:
+            if os.environ.get("MM_DEBUG") == "1" or isinstance(error, BrokenPipeError):
+                raise
+            typer.echo(f"mm: {_sentence(error)}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_OneSentence,
+    help="Look at a program's mailout, render it, send it, and see what was sent.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ProgramCode = Annotated[
+    str, typer.Argument(metavar="PROGRAM", help="A code from seeds/programs.csv, such as demo.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs to read.")]
+
+
+@app.command("list")
+def list_mailout(
+    program: ProgramCode,
+    *,
+    who: Annotated[bool, typer.Option("--who", help="Print the rows, with names and addresses.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count who gets a mail and who does not, by set, by course and by reason.
+
+    Example: mm list demo --who > who.csv
+    """
+    candidates = read_candidates(program)
+    history = read_history(log_path(program))
+    selection = mailout.select(program, history, OptOuts())
+    kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
+    counts = {
+        "program": program,
+        "candidates": len(candidates),
+        "mailout": len(kept),
+        "would_go_out_now": len(selection.mails),
+        "by_set": dict(Counter(_SETS[candidate.trigger_course_verified] for candidate in kept)),
+        "by_course": dict(Counter(candidate.trigger_course for candidate in kept)),
+        "by_excluded_reason": dict(
+            Counter(c.excluded_reason for c in candidates if c.excluded_reason is not None)
+        ),
+        "left_out_since_the_build": dict(selection.left_out),
+    }
+    if as_json:
+        rows = {"who": [asdict(candidate) for candidate in candidates]} if who else {}
+        typer.echo(json.dumps(counts | rows, indent=2))
+    elif who:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(Candidate.__slots__)
+        for candidate in candidates:
+            # A terminal obeys the control characters that a name may hold.
+            cells = asdict(candidate) | {"student_name": clean_name(candidate.student_name)}
+            writer.writerow(cells.values())
+    else:
+        _print_counts(counts)
+
+
+@app.command()
+def render(
+    program: ProgramCode,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to; out/PROGRAM in the project if not given."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Render only the first N.")] = None,
+) -> None:
+    """Write every mail that would go out now as .eml, .html and .txt.
+
+    An index.html leafs through them. What an earlier render left in the folder is removed.
+
+    Example: mm render demo --limit 20
+    """
+    renderer = Renderer(read_program(program), _secret(needed=False))
+    mails = mailout.select(program, read_history(log_path(program)), OptOuts()).mails[:limit]
+    out = out or PROJECT / "out" / program
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.iterdir():
+        if old.stem.isdigit() and old.suffix in {".eml", ".html", ".txt"}:
+            old.unlink()
+    for candidate in mails:
+        message = renderer.message(candidate)
+        name = str(candidate.student_id)
+        (out / f"{name}.eml").write_bytes(message.as_bytes())
+        for kind, suffix in (("html", "html"), ("plain", "txt")):
+            body = message.get_body((kind,))
+            if body is not None:
+                (out / f"{name}.{suffix}").write_text(body.get_content(), encoding="utf-8")
+    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    index = pages.get_template("index.html.j2").render(program=program, mails=mails)
+    (out / "index.html").write_text(index, encoding="utf-8")
+    typer.echo(f"{_mails(len(mails))} rendered: open {out / 'index.html'} in a browser.")
+
+
+@app.command()
+def send(  # noqa: PLR0913 - one argument for each option
+    program: ProgramCode,
+    *,
+    confirm: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Send, if exactly N mails would go out now."),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Send to this test address only, and record nothing."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="With --to: how many mails (3).")
+    ] = None,
+    per_second: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="N", help="Send at most so many mails a second."),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Do without STARTTLS and a trusted certificate."),
+    ] = False,
+    resend_unknown: Annotated[
+        bool,
+        typer.Option("--resend-unknown", help="Also send what may or may not have arrived before."),
+    ] = False,
+) -> None:
+    """Say how many mails would go out now and by which server; send them with --confirm or --to.
+
+    MM_SMTP_URL names the server, MM_UNSUBSCRIBE_SECRET is what the unsubscribe links are made with.
+    The exit code is 1 if a mail failed or if it is unknown whether it arrived.
+
+    Examples: mm send demo, mm send demo --to me@example.org --limit 3, mm send demo --confirm 120
+    """
+    if to is not None and confirm is not None:
+        message = "--to and --confirm exclude each other: test first, then send."
+        raise typer.BadParameter(message)
+    if limit is not None and to is None:
+        message = "--limit goes with --to; the mailout itself is sent whole."
+        raise typer.BadParameter(message)
+    renderer = Renderer(read_program(program), _secret(needed=True))
+    server = server_from_environment()
+    opt_outs = OptOuts()
+    stop = Flag()
+    sender = Sender(server, insecure=insecure, stop=stop)
+    if confirm is None:
+        selection = mailout.select(
+            program, read_history(log_path(program)), opt_outs, resend_unknown=resend_unknown
+        )
+        if to is not None:
+            _send_tests(selection.mails[: limit or 3], renderer, sender, to)
+            return
+        _check_all(selection.mails, renderer)
+        count = len(selection.mails)
+        _print_left_out(selection)
+        typer.echo(f"{_mails(count)} would go out now, by {server}. Nothing was sent.")
+        again = " --resend-unknown" if resend_unknown else ""
+        typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
+        return
+    with SendLog(program) as log:
+        selection = mailout.select(program, log.history, opt_outs, resend_unknown=resend_unknown)
+        if len(selection.mails) != confirm:
+            message = (
+                f"{_mails(len(selection.mails))} would go out now, not {confirm}: nothing was sent. "
+                f"See `mm list {program}` for what changed, then confirm the right number."
+            )
+            raise MailoutError(message)
+        _check_all(selection.mails, renderer)
+        if not selection.mails:
+            typer.echo("There is nothing to send.")
+            return
+        with _stopping_gently(stop), sender, _progress(confirm) as progress:
+            tally = mailout.send(
+                selection.mails,
+                renderer,
+                sender,
+                log,
+                opt_outs,
+                per_second=per_second,
+                resend_unknown=resend_unknown,
+                stop=stop,
+                progress=progress,
+            )
+    typer.echo(
+        f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, "
+        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), "
+        f"{confirm - tally.done} not reached."
+    )
+    if tally.sent + tally.left_out < confirm:
+        typer.echo(f"mm log {program} tells what became of them.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command("log")
+def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
+    """Say what was sent, what failed, and what may or may not have arrived (unknown).
+
+    Example: mm log demo --json
+    """
+    attempts = list(read_history(log_path(program)))
+    counts = Counter(attempt.outcome.value for attempt in attempts)
+    if as_json:
+        rows = [
+            attempt.key._asdict()
+            | {
+                "attempt": attempt.attempt,
+                "outcome": attempt.outcome,
+                "logged_at": attempt.logged_at or None,
+                "detail": attempt.detail.rstrip(".") or None,
+            }
+            for attempt in attempts
+        ]
+        typer.echo(json.dumps({"program": program, "counts": counts, "attempts": rows}, indent=2))
+        return
+    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN):
+        typer.echo(f"{event:<8} {counts[event]:>8}")
+    for attempt in attempts:
+        if attempt.outcome is not Event.SENT:
+            typer.echo(
+                f"{attempt.outcome}: learner {attempt.key.student_id}, "
+                f"{attempt.key.trigger_course_instance}, attempt {attempt.attempt}, "
+                f"{attempt.logged_at}: {attempt.detail.rstrip('.') or 'no outcome on record'}"
+            )
+
+
+@app.command()
+def build(program: ProgramCode) -> None:
+    """Build the program's report and mailout from its downloads, as `dbt build` does.
+
+    Example: mm build demo
+    """
+    dbt = Path(sys.executable).with_name("dbt")
+    if not dbt.is_file():
+        message = f"There is no {dbt}: install the project with `make build` and use its own mm."
+        raise MailoutError(message)
+    variables = f"program: {check_program(program)}"
+    done = subprocess.run([dbt, "build", "--vars", variables], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
+    if done.returncode:
+        message = f"The build of {program} did not succeed: dbt's messages above tell why."
+        raise MailoutError(message)
+
+
+@app.command()
+def smtp_sink(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 1025,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the mails; out/smtp-sink in the project if not given."),
+    ] = None,
+) -> None:
+    """Run a mail server on this machine that delivers nothing and keeps every mail as a file.
+
+    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it.
+
+    Example: mm smtp-sink --port 1025
+    """
+    out = out or PROJECT / "out" / "smtp-sink"
+    stop = Flag()
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        message = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
+        raise MailoutError(message) from error
+    out.mkdir(parents=True, exist_ok=True)
+    controller = Controller(_Sink(out), hostname="127.0.0.1", port=port)
+    controller.start()
+    with _stopping_gently(stop):
+        typer.echo(f"MM_SMTP_URL=smtp://localhost:{port} delivers to {out}. Ctrl-C ends it.")
+        stop.wait()
+    controller.stop()
+
+
+class _Sink:
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._number = max((int(p.stem) for p in out.glob("*.eml") if p.stem.isdigit()), default=0)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802 - aiosmtpd's signature
+        self._number += 1
+        path = self._out / f"{self._number:04}.eml"
+        path.write_bytes(envelope.original_content or b"")
+        typer.echo(f"A mail came in: {path}")
+        return "250 OK"
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be used: {error.strerror}."
+    return str(error)
+
+
+def _mails(count: int) -> str:
+    return "1 mail" if count == 1 else f"{count} mails"
+
+
+def _secret(*, needed: bool) -> str:
+    secret = os.environ.get("MM_UNSUBSCRIBE_SECRET", "")
+    if secret:
+        return secret
+    if needed:
+        message = (
+            "MM_UNSUBSCRIBE_SECRET is not set, so no unsubscribe link would work: nothing is sent. "
+            "Set it to the secret that the unsubscribe page checks."
+        )
+        raise MailoutError(message)
+    typer.echo(
+        "mm: MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.",
+        err=True,
+    )
+    return _NO_SECRET
+
+
+def _check_all(mails: list[Candidate], renderer: Renderer) -> None:
+    # A template's fault may show with one learner only: none is mailed before all are rendered.
+    for candidate in mails:
+        renderer.bodies(candidate)
+
+
+def _send_tests(mails: list[Candidate], renderer: Renderer, sender: Sender, to: str) -> None:
+    try:
+        recipient = mail_address(to).addr_spec
+    except ValueError as error:
+        message = f"The address after --to is {error}."
+        raise MailoutError(message) from error
+    messages = [renderer.message(candidate, recipient).as_bytes() for candidate in mails]
+    with sender:
+        for number, content in enumerate(messages, start=1):
+            outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
+            if outcome.event is not Event.SENT:
+                message = f"Test mail {number} of {len(messages)} was not accepted: {outcome.detail}."
+                raise MailoutError(message)
+    typer.echo(f"{_mails(len(messages))} sent for a test; nothing was recorded.")
+
+
+def _print_counts(counts: dict[str, Any]) -> None:
+    typer.echo(
+        f"{counts['program']}: {counts['candidates']} candidates, {counts['mailout']} of them to "
+        f"be mailed at the last build, {counts['would_go_out_now']} now."
+    )
+    for name in ("by_set", "by_course", "by_excluded_reason", "left_out_since_the_build"):
+        if counts[name]:
+            typer.echo(f"\n{name.replace('_', ' ')}:")
+        for key, count in sorted(counts[name].items()):
+            typer.echo(f"{count:>8}  {key}")
+
+
+def _print_left_out(selection: mailout.Selection) -> None:
+    for reason, count in sorted(selection.left_out.items()):
+        typer.echo(f"{count} of the last build's mails are left out: {reason}.")
+
+
+@contextmanager
+def _stopping_gently(stop: Flag) -> Iterator[None]:
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+        stop.set()
+        for each in signals:
+            signal.signal(each, signal.SIG_DFL)
+
+    for number in signals:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in signals:
+            signal.signal(number, before[number])
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[mailout.Tally], None]]:
+    started = time.monotonic()
+    console = Console()
+
+    def rate(tally: mailout.Tally) -> float:
+        return tally.done / max(time.monotonic() - started, 0.001)
+
+    if console.is_terminal:
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("", total=total, rate="")
+            yield lambda tally: bar.update(task, completed=tally.done, rate=f"{rate(tally):.1f} a second")
+        return
+
+    next_line = started + _SECONDS_BETWEEN_LINES
+
+    def line(tally: mailout.Tally) -> None:
+        nonlocal next_line
+        if time.monotonic() >= next_line:
+            next_line += _SECONDS_BETWEEN_LINES
+            left = (total - tally.done) / rate(tally)
+            typer.echo(
+                f"{tally.done} of {total} mails, {rate(tally):.1f} a second, about {left:.0f} seconds left"
+            )
+
+    yield line
+
+
+if __name__ == "__main__":
+    app()

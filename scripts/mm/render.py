@@ -1,0 +1,254 @@
+"""Render a mail from the templates and build the message that goes out."""
+
+import hashlib
+import hmac
+import re
+import traceback
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import make_msgid
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import css_inline
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.exceptions import UndefinedError
+from jinja2.loaders import FileSystemLoader
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mm.optouts import normalized
+from mm.published import Candidate, Program
+from mm.settings import TEMPLATES, MailoutError
+
+_LONGEST_DISPLAY_NAME = 100
+_LONGEST_ADDRESS = 254
+_NO_ADDRESS = "not an address that can be mailed: expected one such as somebody@example.org"
+_NEEDED_FACTS = (
+    "contact_email",
+    "organization",
+    "postal_address",
+    "sender",
+    "reply_to",
+    "subject",
+    "unsubscribe_base",
+)
+# Marks that turn the direction of all text after them, such as U+202E; a name needs none of them.
+_DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_HASHES: dict[str, Callable[[str, str], str]] = {
+    "hmac-sha256": lambda secret, address: hmac.new(
+        secret.encode(), address.encode(), hashlib.sha256
+    ).hexdigest(),
+    "md5": lambda secret, address: hashlib.md5(
+        (secret + address).encode(), usedforsecurity=False
+    ).hexdigest(),
+}
+
+
+def clean_name(name: str | None) -> str | None:
+    """Return a learner's name on one line, without control characters; None: nothing is left."""
+    one_line = "".join(
+        " " if unicodedata.category(letter) in {"Cc", "Zl", "Zp"} else letter
+        for letter in _DIRECTION_MARKS.sub("", name or "")
+    )
+    return " ".join(one_line.split()) or None
+
+
+def mail_address(email: str | None, name: str | None = None) -> Address:
+    """Return the address, with the name if any, as a header and an SMTP server take it.
+
+    A domain outside ASCII is turned into its IDNA form. ValueError for what cannot be mailed, such
+    as letters outside ASCII before the @; its text holds no address.
+    """
+    user, _, domain = (email or "").strip().rpartition("@")
+    # "=?" begins an encoded word: the email library would decode it, even to line breaks.
+    display_name = (clean_name(name) or "").replace("=?", "= ?")[:_LONGEST_DISPLAY_NAME].strip()
+    try:
+        addr_spec = f"{user}@{domain.encode('idna').decode()}"
+        address = Address(display_name, addr_spec=addr_spec)
+    except (MessageError, ValueError, IndexError) as error:
+        raise ValueError(_NO_ADDRESS) from error
+    if address.addr_spec != addr_spec or len(addr_spec) > _LONGEST_ADDRESS or set(addr_spec) & set('"[('):
+        raise ValueError(_NO_ADDRESS)
+    return address
+
+
+def unsubscribe_link(base: str, email: str, secret: str, unsubscribe_hash: str | None) -> str:
+    """Return the link that unsubscribes the address without a login.
+
+    unsubscribe_hash: `hmac-sha256` (None means the same) or `md5`, of the trimmed, lower-case
+    address.
+    """
+    address = normalized(email)
+    validation_hash = _HASHES[unsubscribe_hash or "hmac-sha256"](secret, address)
+    separator = "&" if "?" in base else "?"
+    return f"{base}{separator}email={quote(address, safe='')}&validation_hash={validation_hash}"
+
+
+class _Policy(EmailPolicy):
+    """The library's SMTP policy, but for List-Unsubscribe, whose long link it would encode."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name == "List-Unsubscribe":
+            return f"{name}: {value}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep="\r\n")
+
+
+class Renderer:
+    """Renders one program's mails.
+
+    MailoutError from the start where the program's facts or a template are not fit to be mailed.
+    """
+
+    def __init__(self, program: Program, secret: str, templates: Path = TEMPLATES) -> None:
+        """Check the facts and compile the templates; `secret` signs the unsubscribe links."""
+        self._program = program
+        self._secret = secret
+        self._templates = templates
+        self._check_facts()
+        self.sender = self._fact_address("sender")
+        self._reply_to = self._fact_address("reply_to")
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(templates),
+            undefined=StrictUndefined,
+            autoescape=lambda name: (name or "").endswith("html.j2"),
+            finalize=_refuse_none,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._inliner = css_inline.CSSInliner(
+            keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False
+        )
+        self._text = self._compile("txt.j2")
+        self._html = self._compile("html.j2")
+
+    def message_id(self, candidate: Candidate) -> str:
+        """Return the mail's Message-ID, always the same for a learner, an instance and a kind."""
+        parts = (
+            candidate.program,
+            str(candidate.student_id),
+            candidate.trigger_course_instance,
+            str(candidate.trigger_course_verified),
+        )
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return f"<{digest[:40]}@{self.sender.domain}>"
+
+    def bodies(self, candidate: Candidate, email: str | None = None) -> tuple[str, str]:
+        """Return the text and the HTML of a mail.
+
+        email: a test address that takes the learner's place, None: the learner's own.
+        MailoutError, with file and line, where a template fails.
+        """
+        values = self._values(candidate, email)
+        text = re.sub(r"\n{3,}", "\n\n", self._render(self._text, values)).strip() + "\n"
+        return text, self._inliner.inline(self._render(self._html, values))
+
+    def message(self, candidate: Candidate, email: str | None = None) -> EmailMessage:
+        """Return the message to hand to the server, dated now; `email` as in bodies.
+
+        MailoutError as in bodies; ValueError where the address cannot be mailed.
+        """
+        text, html = self.bodies(candidate, email)
+        message = EmailMessage(policy=_POLICY)
+        message["From"] = self.sender
+        message["To"] = mail_address(email or candidate.email, candidate.student_name)
+        message["Reply-To"] = self._reply_to
+        message["Subject"] = self._program.subject
+        message["Date"] = datetime.now(UTC)
+        # Mailboxes drop a second mail of the same ID: right for a learner, wrong for tests.
+        message["Message-ID"] = make_msgid(domain=self.sender.domain) if email else self.message_id(candidate)
+        message["List-Unsubscribe"] = f"<{self._unsubscribe_link(candidate, email)}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(text, cte="quoted-printable")
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        return message
+
+    def _check_facts(self) -> None:
+        for fact in _NEEDED_FACTS:
+            if not getattr(self._program, fact):
+                raise self._wrong_fact(fact=fact, what="is empty, and no mail goes out without it")
+        if self._program.unsubscribe_hash not in {None, *_HASHES}:
+            raise self._wrong_fact(fact="unsubscribe_hash", what=f"is none of {', '.join(_HASHES)}")
+        base = self._program.unsubscribe_base or ""
+        parts = urlsplit(base)
+        if parts.scheme != "https" or not parts.netloc or not re.fullmatch(r"[!-~]+", base):
+            raise self._wrong_fact(fact="unsubscribe_base", what="is not a link that starts with https://")
+        if "\n" in (self._program.subject or "") or "\r" in (self._program.subject or ""):
+            raise self._wrong_fact(fact="subject", what="has a line break")
+
+    def _fact_address(self, fact: str) -> Address:
+        name, _, email = (getattr(self._program, fact) or "").rpartition("<")
+        try:
+            return mail_address(email.strip().removesuffix(">"), name.strip().strip('"'))
+        except ValueError as error:
+            raise self._wrong_fact(fact, "is not an address such as Updates <updates@example.org>") from error
+
+    def _wrong_fact(self, fact: str, what: str) -> MailoutError:
+        return MailoutError(
+            f"seeds/programs.csv: {fact} of {self._program.program} {what}. "
+            f"Correct it and run `mm build {self._program.program}`."
+        )
+
+    def _compile(self, kind: str) -> Template:
+        own = f"{self._program.program}/{kind}"
+        with _template_errors(self._templates):
+            base = self._environment.get_template(f"base.{kind}")
+            return self._environment.select_template([own, base])
+
+    def _render(self, template: Template, values: dict[str, Any]) -> str:
+        with _template_errors(self._templates):
+            return template.render(values)
+
+    def _values(self, candidate: Candidate, email: str | None) -> dict[str, Any]:
+        values = {field.name: getattr(candidate, field.name) for field in fields(Candidate)}
+        return values | {
+            "program": self._program,
+            "student_name": clean_name(candidate.student_name),
+            "email": normalized(email or candidate.email or ""),
+            "unsubscribe_link": self._unsubscribe_link(candidate, email),
+            "year": datetime.now(UTC).year,
+        }
+
+    def _unsubscribe_link(self, candidate: Candidate, email: str | None) -> str:
+        # A test mail's link is for the test address: trying it must not unsubscribe a learner.
+        return unsubscribe_link(
+            self._program.unsubscribe_base or "",
+            email or candidate.email or "",
+            self._secret,
+            self._program.unsubscribe_hash,
+        )
+
+
+def _refuse_none(value: object) -> object:
+    if value is None:
+        message = "a value that is empty here is printed"
+        raise UndefinedError(message)
+    return value
+
+
+@contextmanager
+def _template_errors(templates: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, TemplateSyntaxError):
+            file, line = error.filename, error.lineno
+        else:
+            frames = traceback.extract_tb(error.__traceback__)
+            inside = [frame for frame in frames if Path(frame.filename).is_relative_to(templates)]
+            file, line = (inside[-1].filename, inside[-1].lineno) if inside else (None, None)
+        # Only Jinja's own words are safe to show: another error's text can quote a learner's data.
+        what = error.message if isinstance(error, TemplateError) else type(error).__name__
+        where = f"{file}, line {line}" if file else str(templates)
+        message = f"{where}: {what}. Correct the template; no mail went out with it."
+        raise MailoutError(message) from error

@@ -1,0 +1,313 @@
+"""The send log: which mail was handed to the mail server, and how that ended.
+
+A CSV file that is only ever appended to. Each mail is an `intent` line, on disk before the mail is
+handed over, and an outcome line after it. An intent without an outcome is `unknown`: the process
+died, and the server may or may not have the mail.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from mm.settings import MailoutError, check_program, database_dir
+
+COLUMNS = (
+    "student_id",
+    "trigger_course_instance",
+    "trigger_course_verified",
+    "attempt",
+    "event",
+    "logged_at",
+    "message_id",
+    "email",
+    "detail",
+)
+_HEADER = (",".join(COLUMNS) + "\n").encode()
+_CELLS_OF_AN_INTENT = 4
+_LONGEST_DETAIL = 200
+
+
+class Event(StrEnum):
+    """What a line says: `intent`, or how the mail ended."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class MailKey(NamedTuple):
+    """What nobody is mailed twice for; trigger_course_verified is 0 or 1."""
+
+    student_id: int
+    trigger_course_instance: str
+    trigger_course_verified: int
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to mail a learner.
+
+    outcome is sent, failed or unknown; logged_at is in UTC, and empty where the log was torn.
+    """
+
+    key: MailKey
+    attempt: int
+    outcome: Event
+    logged_at: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An attempt that is on disk; attempt counts from 1 for each key."""
+
+    key: MailKey
+    attempt: int
+    message_id: str
+    email: str
+
+
+class History:
+    """What a send log says, by learner, course instance and kind."""
+
+    def __init__(self) -> None:
+        """Begin with nothing sent."""
+        self._attempts: dict[MailKey, list[Attempt]] = {}
+
+    def __iter__(self) -> Iterator[Attempt]:
+        """Go through all attempts, a learner's together, in the order of their first lines."""
+        for attempts in self._attempts.values():
+            yield from attempts
+
+    def outcome(self, key: MailKey) -> Event | None:
+        """Return SENT if any attempt was, else UNKNOWN if any may have been, else FAILED or None.
+
+        None: no attempt was made.
+        """
+        outcomes = {attempt.outcome for attempt in self._attempts.get(key, [])}
+        for event in (Event.SENT, Event.UNKNOWN, Event.FAILED):
+            if event in outcomes:
+                return event
+        return None
+
+    def next_attempt(self, key: MailKey) -> int:
+        """Return the number of the key's next attempt, from 1."""
+        return max((attempt.attempt for attempt in self._attempts.get(key, [])), default=0) + 1
+
+    def record(self, key: MailKey, number: int, event: Event, logged_at: str, detail: str) -> None:
+        """Take in one line. An intent is unknown until its outcome is recorded."""
+        attempts = self._attempts.setdefault(key, [])
+        known = next((attempt for attempt in attempts if attempt.attempt == number), None)
+        if known is None:
+            known = Attempt(key, number, Event.UNKNOWN, logged_at, detail)
+            attempts.append(known)
+        if event is not Event.INTENT:
+            known.outcome, known.logged_at, known.detail = event, logged_at, detail
+
+
+def log_path(program: str) -> Path:
+    """Return where the program's send log is, or would be."""
+    return database_dir() / f"{check_program(program)}.send_log.csv"
+
+
+def read_history(path: Path) -> History:
+    """Read a send log, a torn one too; no file is an empty history.
+
+    MailoutError where the file cannot be read or is not a send log.
+    """
+    history = History()
+    for number, line in read_lines(path):
+        _take_in(history, path, number, line)
+    return history
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Go through a send log's lines after its header, with their numbers; no file has none.
+
+    MailoutError as in read_history.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.readline()
+            if not _HEADER.startswith(header):
+                raise _unreadable(path, 1)
+            for number, line in enumerate(file, start=2):
+                yield number, line.decode(errors="replace").removesuffix("\n")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        message = f"The send log {path} cannot be read ({error.strerror}): nobody is mailed until it is."
+        raise MailoutError(message) from error
+
+
+def _take_in(history: History, path: Path, number: int, line: str) -> None:
+    cells = line.split(",")
+    if len(cells) <= _CELLS_OF_AN_INTENT:
+        # Torn inside its key: such an intent was not on disk yet, so nothing was handed over.
+        return
+    try:
+        key = MailKey(int(cells[0]), cells[1], int(cells[2]))
+        attempt = int(cells[3])
+        # A line torn after its key is an intent: what it was to say beyond that is not certain.
+        event = Event(cells[4]) if len(cells) == len(COLUMNS) else Event.INTENT
+    except ValueError as error:
+        raise _unreadable(path, number) from error
+    if len(cells) > len(COLUMNS):
+        raise _unreadable(path, number)
+    whole = dict(zip(COLUMNS, cells, strict=False))
+    history.record(key, attempt, event, whole.get("logged_at", ""), whole.get("detail", ""))
+
+
+def _unreadable(path: Path, number: int) -> MailoutError:
+    return MailoutError(
+        f"{path}, line {number}, is not a line of a send log: expected {','.join(COLUMNS)}. "
+        "Nobody is mailed until the file is as `mm send` wrote it; restore it from a copy."
+    )
+
+
+class SendLog:
+    """A program's send log, open for one sender; a context manager.
+
+    MailoutError on entering if another sender has it, and whenever it cannot be read or written.
+    """
+
+    def __init__(self, program: str) -> None:
+        """Name the log; it is opened, and created where missing, on entering."""
+        self.path = log_path(program)
+        self.history = History()
+        self._program = program
+        self._file = -1
+        self._size = -1
+
+    def __enter__(self) -> Self:
+        """Open and lock the log, and end a line that an earlier sender left torn."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            self._lock()
+            self.refresh()
+        except BaseException:
+            os.close(self._file)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the log, which lets the next sender in."""
+        os.close(self._file)
+
+    def refresh(self) -> None:
+        """Read the log again if it is not as this sender left it.
+
+        MailoutError where it was moved or replaced.
+        """
+        ours = os.fstat(self._file)
+        try:
+            on_disk = self.path.stat()
+        except OSError:
+            on_disk = None
+        if on_disk is None or not os.path.samestat(ours, on_disk):
+            message = (
+                f"The send log {self.path} was moved or replaced while sending: put it back, "
+                f"see `mm log {self._program}`, and send again."
+            )
+            raise MailoutError(message)
+        if ours.st_size != self._size:
+            self._mend()
+            self.history = read_history(self.path)
+            self._size = os.fstat(self._file).st_size
+
+    def intend(self, key: MailKey, message_id: str, email: str) -> Intent:
+        """Put on disk that a mail is about to be handed over; only then may it be."""
+        if _clean(key.trigger_course_instance) != key.trigger_course_instance:
+            message = (
+                f"The course instance {key.trigger_course_instance!r} has a comma, a quote or a "
+                "line break, which the send log cannot hold: correct seeds/course_runs.csv."
+            )
+            raise MailoutError(message)
+        intent = Intent(key, self.history.next_attempt(key), message_id, email)
+        self._append(intent, Event.INTENT, "")
+        return intent
+
+    def conclude(self, intent: Intent, outcome: Event, detail: str) -> None:
+        """Put on disk how an attempt ended: SENT, FAILED or UNKNOWN, and why, in a few words."""
+        self._append(intent, outcome, detail)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = (
+                f"Another `mm send {self._program}` is sending now: nothing was sent by this one. "
+                "Wait until it has ended."
+            )
+            raise MailoutError(message) from error
+
+    def _mend(self) -> None:
+        size = os.fstat(self._file).st_size
+        start = os.pread(self._file, len(_HEADER), 0)
+        if size < len(_HEADER) and _HEADER.startswith(start):
+            if size == 0:
+                os.fchmod(self._file, 0o640)
+            self._write(_HEADER[size:])
+            self._sync_folder()
+        elif os.pread(self._file, 1, size - 1) != b"\n":
+            self._write(b"\n")
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _append(self, intent: Intent, event: Event, detail: str) -> None:
+        logged_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        head = ",".join((*map(str, intent.key), str(intent.attempt), ""))
+        rest = ",".join((event, logged_at, _clean(intent.message_id), _clean(intent.email), ""))
+        # The first half of a line holds its whole key: a log cut there still says who it was.
+        padding = len(head.encode()) - len(rest.encode())
+        detail = _clean(detail)[:_LONGEST_DETAIL].ljust(padding, ".")
+        line = f"{head}{rest}{detail}\n".encode()
+        self._write(line)
+        self._size += len(line)
+        self.history.record(intent.key, intent.attempt, event, logged_at, detail)
+
+    def _write(self, line: bytes) -> None:
+        before = os.fstat(self._file).st_size
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fsync(self._file)
+        except OSError as error:
+            # Half of a line that was never completed is no record; without it the log is whole.
+            with suppress(OSError):
+                os.ftruncate(self._file, before)
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> MailoutError:
+        return MailoutError(
+            f"The send log {self.path} cannot be written ({error.strerror}): sending stopped. "
+            f"Make room or mend the permissions; `mm send {self._program}` then sends the rest."
+        )
+
+
+def _clean(text: str) -> str:
+    return " ".join(re.sub(r"[,\"\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())

@@ -1,0 +1,291 @@
+"""Hand mails to an SMTP server; tell what it certainly has not taken from what it may have."""
+
+import os
+import re
+import smtplib
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from mm.send_log import Event
+from mm.settings import MailoutError, seconds_from_environment
+
+_PAUSES = 4
+_PORTS = {"smtp": 587, "smtps": 465}
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+_SHAPE = (
+    "expected smtp://user:password@host:587 or smtps://user:password@host:465, "
+    "with special characters in user and password percent-encoded"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An SMTP server. smtps: TLS from the first byte, else STARTTLS; user None: no login."""
+
+    host: str
+    port: int
+    smtps: bool
+    user: str | None
+    password: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """Return host:port, without user and password."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether mails to this server stay on this machine."""
+        return self.host in _LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How handing a mail over ended: SENT, FAILED (certainly not accepted) or UNKNOWN, and why.
+
+    refused: the server said no for good (5xx), which says nothing about the next mail.
+    """
+
+    event: Event
+    detail: str
+    refused: bool = False
+
+
+def server_from_environment() -> Server:
+    """Return the server in MM_SMTP_URL; MailoutError, without the password, where it is not one."""
+    url = os.environ.get("MM_SMTP_URL", "")
+    if not url:
+        message = f"MM_SMTP_URL is not set, so there is no server to send by: {_SHAPE}."
+        raise MailoutError(message)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+        user = unquote(parts.username, errors="strict") if parts.username else None
+        password = unquote(parts.password or "", errors="strict")
+    except (ValueError, KeyError):
+        message = f"MM_SMTP_URL is not a server's address: {_SHAPE}."
+        # The cause would show parts of the password.
+        raise MailoutError(message) from None
+    # smtplib sends both as ASCII; a path or a query comes from a password that is not encoded.
+    plain = f"{user or ''}{password}".isascii()
+    if not parts.hostname or not plain or parts.path.strip("/") or parts.query or parts.fragment:
+        message = f"MM_SMTP_URL is not a server's address: {_SHAPE}."
+        raise MailoutError(message)
+    return Server(parts.hostname, port, parts.scheme == "smtps", user, password)
+
+
+class _NotAcceptedError(Exception):
+    """The server certainly has not taken the mail. code: its reply, None: the connection broke."""
+
+    def __init__(self, code: int | None, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class _MayBeAcceptedError(Exception):
+    """The mail was written to its end, and no reply tells what became of it."""
+
+
+class Sender:
+    """One connection for many mails, opened again when it drops; a context manager.
+
+    MM_SMTP_TIMEOUT: seconds that the server has for each reply (30). MM_SMTP_BACKOFF: seconds until
+    a mail that was refused for now is tried again (2), doubled each time, four times.
+    """
+
+    def __init__(self, server: Server, *, insecure: bool, stop: Flag) -> None:
+        """Name the server. insecure: mail may go unencrypted or to a server that proves nothing.
+
+        stop: once set, a mail that waits for its next try is given up as failed.
+        """
+        self._server = server
+        self._insecure = insecure
+        self._stop = stop
+        self._timeout = seconds_from_environment("MM_SMTP_TIMEOUT", 30)
+        self._backoff = seconds_from_environment("MM_SMTP_BACKOFF", 2)
+        self._connection: smtplib.SMTP | None = None
+
+    def __enter__(self) -> Self:
+        """Connect and log in; MailoutError where that fails, before any mail."""
+        try:
+            self._connect()
+        except _NotAcceptedError as error:
+            message = (
+                f"The mail server {self._server} cannot be used ({error.detail}): nothing was "
+                "sent. Check MM_SMTP_URL."
+            )
+            raise MailoutError(message) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take leave of the server."""
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.quit()
+        self._drop()
+
+    def deliver(self, mail_from: str, recipient: str, content: bytes) -> Outcome:
+        """Hand one mail over, trying again where it was refused for now; never raises for one mail.
+
+        MailoutError where no mail can go out any more; this mail was then certainly not accepted.
+        """
+        pauses = [self._backoff * 2**time for time in range(_PAUSES)]
+        while True:
+            try:
+                self._connect()
+                return Outcome(Event.SENT, self._hand_over(mail_from, recipient, content))
+            except _MayBeAcceptedError as error:
+                self._drop()
+                return Outcome(Event.UNKNOWN, str(error))
+            except _NotAcceptedError as error:
+                refused = error.code is not None and error.code >= 500  # noqa: PLR2004 - RFC 5321, 4.2.1
+                if error.code in {None, 421}:
+                    self._drop()
+                else:
+                    self._reset()
+                if refused or not pauses:
+                    return Outcome(Event.FAILED, error.detail, refused)
+                if self._stop.wait(pauses.pop(0)):
+                    return Outcome(Event.FAILED, f"stopped while waiting: {error.detail}")
+
+    def _hand_over(self, mail_from: str, recipient: str, content: bytes) -> str:
+        connection = self._connection
+        if connection is None:
+            raise _NotAcceptedError(None, "no connection")
+        try:
+            _expect(2, *connection.mail(mail_from))
+            _expect(2, *connection.rcpt(recipient))
+            _expect(3, *connection.docmd("DATA"))
+            # Without the line that ends it, no server may take this for a mail.
+            connection.send(re.sub(rb"(?m)^\.", b"..", content))
+        except OSError as error:
+            raise _NotAcceptedError(None, _said(error)) from error
+        try:
+            connection.send(b".\r\n")
+            code, reply = connection.getreply()
+        except OSError as error:
+            message = f"after the end of the mail: {_said(error)}"
+            raise _MayBeAcceptedError(message) from error
+        if code // 100 not in {2, 4, 5}:
+            message = f"after the end of the mail the server replied {_text(code, reply)}"
+            raise _MayBeAcceptedError(message)
+        return _expect(2, code, reply)
+
+    def _connect(self) -> None:
+        if self._connection is not None:
+            return
+        server = self._server
+        try:
+            if server.smtps:
+                connection: smtplib.SMTP = smtplib.SMTP_SSL(
+                    server.host, server.port, timeout=self._timeout, context=self._tls()
+                )
+            else:
+                connection = smtplib.SMTP(server.host, server.port, timeout=self._timeout)
+            try:
+                # The line that ends a mail is written on its own and must not wait for a full packet.
+                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._introduce(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except ssl.SSLError as error:
+            message = (
+                f"The mail server {server} does not prove who it is ({_tls_reason(error)}): "
+                "sending stopped. Check host and port in MM_SMTP_URL and the certificate."
+            )
+            raise MailoutError(message) from error
+        except smtplib.SMTPResponseException as error:
+            raise _NotAcceptedError(error.smtp_code, _said(error)) from error
+        except OSError as error:
+            raise _NotAcceptedError(None, _said(error)) from error
+        self._connection = connection
+
+    def _introduce(self, connection: smtplib.SMTP) -> None:
+        server = self._server
+        connection.ehlo_or_helo_if_needed()
+        if not server.smtps:
+            if connection.has_extn("starttls"):
+                connection.starttls(context=self._tls())
+                connection.ehlo_or_helo_if_needed()
+            elif not (server.is_local or self._insecure):
+                message = (
+                    f"The mail server {server} offers no STARTTLS, so mails would cross the "
+                    "network unencrypted: nothing was sent. Use another port or smtps://, or "
+                    "accept it with --insecure."
+                )
+                raise MailoutError(message)
+        if server.user is None:
+            return
+        try:
+            connection.login(server.user, server.password)
+        except smtplib.SMTPAuthenticationError as error:
+            if error.smtp_code // 100 == 4:  # noqa: PLR2004 - RFC 5321, 4.2.1
+                raise
+            message = (
+                f"The mail server {server} refused the user or the password ({error.smtp_code}): "
+                "sending stopped. Correct MM_SMTP_URL."
+            )
+            raise MailoutError(message) from error
+        except smtplib.SMTPNotSupportedError as error:
+            message = (
+                f"The mail server {server} offers no login, but MM_SMTP_URL names a user: sending "
+                "stopped. Use another port, or leave user and password out."
+            )
+            raise MailoutError(message) from error
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self._server.is_local or self._insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def _reset(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.rset()
+        except OSError:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _expect(first_digit: int, code: int, reply: bytes) -> str:
+    if code // 100 != first_digit:
+        # Replies outside 4xx and 5xx make no sense here: as good as a broken connection.
+        raise _NotAcceptedError(code if code // 100 in {4, 5} else None, _text(code, reply))
+    return _text(code, reply)
+
+
+def _text(code: int, reply: bytes | str) -> str:
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    # Servers like to repeat the address; the log has it in a column of its own.
+    return re.sub(r"\S+@\S+", "<address>", f"{code} {text}")
+
+
+def _said(error: OSError) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _text(error.smtp_code, error.smtp_error)
+    return error.strerror or str(error) or type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return error.reason or "TLS failed"

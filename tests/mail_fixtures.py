@@ -1,0 +1,319 @@
+"""A published database, an SMTP server and the command `mm`, for the tests of the mailout."""
+
+import asyncio
+import csv
+import os
+import socket
+import ssl
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import duckdb
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
+from typer.testing import CliRunner
+
+from mm.cli import app
+
+PROJECT = Path(__file__).parents[1]
+MM = Path(sys.executable).with_name("mm")
+SECRET = "an invented secret"  # noqa: S105 - of the tests
+USER, PASSWORD = "mailer@example.org", "p@ss/w:rd"
+LOG_COLUMNS = (
+    "student_id,trigger_course_instance,trigger_course_verified,attempt,event,"
+    "logged_at,message_id,email,detail"
+)
+
+_CANDIDATE_COLUMNS = {
+    "program": "varchar",
+    "student_id": "bigint",
+    "student_name": "varchar",
+    "email": "varchar",
+    "trigger_course": "varchar",
+    "trigger_course_instance": "varchar",
+    "trigger_course_title": "varchar",
+    "trigger_course_link": "varchar",
+    "trigger_course_verified": "integer",
+    "no_certificate_eligible": "integer",
+    "certificates_required": "integer",
+    "next_course": "varchar",
+    "next_course_title": "varchar",
+    "next_course_link": "varchar",
+    "next_course_reason": "varchar",
+    "excluded_reason": "varchar",
+}
+
+
+def candidate(student_id: int, **values: object) -> dict[str, object]:
+    """Return a row of mailout_candidates: an audit learner of Bee Biology, but for `values`."""
+    row: dict[str, object] = {
+        "program": "demo",
+        "student_id": student_id,
+        "student_name": f"Learner {student_id}",
+        "email": f"learner{student_id}@example.org",
+        "trigger_course": "bees1x",
+        "trigger_course_instance": "ExampleX_BEES1x_1T2026",
+        "trigger_course_title": "Bee Biology",
+        "trigger_course_link": "https://www.example.org/course/bee-biology",
+        "trigger_course_verified": 0,
+        "no_certificate_eligible": 0,
+        "certificates_required": 4,
+        "next_course": "bees2x",
+        "next_course_title": "Hives Through the Year",
+        "next_course_link": "https://www.example.org/course/hives-through-the-year",
+        "next_course_reason": "enrol",
+        "excluded_reason": None,
+    }
+    return row | values
+
+
+NO_NEXT_COURSE: dict[str, object] = {
+    "next_course": None,
+    "next_course_title": None,
+    "next_course_link": None,
+    "next_course_reason": "none left",
+}
+
+
+@dataclass
+class World:
+    """A folder with a published database, and the environment that `mm` runs in."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """Return the path of demo's send log."""
+        return self.folder / "database" / "demo.send_log.csv"
+
+    @property
+    def opt_outs(self) -> Path:
+        """Return the path of unsubscribed.csv."""
+        return self.folder / "data" / "unsubscribed.csv"
+
+    def publish(
+        self, rows: list[dict[str, object]], program: str = "demo", **facts: str | int | None
+    ) -> None:
+        """Publish a program of the seeds with these candidates; `facts` replace its own."""
+        path = self.folder / "database" / f"{program}.duckdb"
+        path.unlink(missing_ok=True)
+        seed = PROJECT / "seeds" / "programs.csv"
+        columns = ", ".join(f"{name} {kind}" for name, kind in _CANDIDATE_COLUMNS.items())
+        with duckdb.connect(path) as connection:
+            connection.execute(
+                "create table programs as select * replace (certificates_required::integer as"
+                " certificates_required) from read_csv(?, header = true, all_varchar = true)"
+                " where program = ?",
+                [str(seed), program],
+            )
+            for fact, value in facts.items():
+                connection.execute(f"update programs set {fact} = ?", [value])
+            connection.execute(f"create table mailout_candidates ({columns})")
+            if rows:
+                places = ", ".join("?" for _ in _CANDIDATE_COLUMNS)
+                connection.executemany(
+                    f"insert into mailout_candidates values ({places})",
+                    [[row[name] for name in _CANDIDATE_COLUMNS] for row in rows],
+                )
+            connection.execute(
+                "create table mailout as select * exclude (excluded_reason)"
+                " from mailout_candidates where excluded_reason is null"
+            )
+
+    def mm(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `mm` to its end in this process, which saves its start."""
+        result = CliRunner().invoke(
+            app, [str(each) for each in arguments], env=self.environment | environment
+        )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess([], result.exit_code, result.stdout, result.stderr)
+
+    def mm_process(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `mm` to its end in a process of its own."""
+        return subprocess.run(  # noqa: S603 - the program under test
+            [MM, *map(str, arguments)],
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def log_rows(self) -> list[dict[str, str]]:
+        """Return the send log's lines by column."""
+        with self.log.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def events(self) -> list[tuple[int, str]]:
+        """Return learner and event of every line of the send log."""
+        return [(int(row["student_id"]), row["event"]) for row in self.log_rows()]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return an empty world; its SMTP server is yet to be named."""
+    for name in [*filter(lambda name: name.startswith("MM_"), os.environ), "SSL_CERT_FILE"]:
+        monkeypatch.delenv(name, raising=False)
+    for folder in ("database", "data"):
+        (tmp_path / folder).mkdir()
+    environment = dict(os.environ) | {
+        "MM_DATABASE_DIR": str(tmp_path / "database"),
+        "MM_DATA_DIR": str(tmp_path / "data"),
+        "MM_UNSUBSCRIBE_SECRET": SECRET,
+        "MM_SMTP_TIMEOUT": "2",
+        "MM_SMTP_BACKOFF": "0.01",
+    }
+    return World(tmp_path, environment)
+
+
+Answer = Callable[[str], str | None]
+
+
+class MailServer:
+    """A real SMTP server on loopback that keeps what it accepted.
+
+    `answers` says for RCPT, DATA (before the mail) and END (after it) what to do with an address: None
+    to accept, a reply to refuse, or `hang`, `drop` or `accept and drop`.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        smtps: bool = False,
+        login: bool = False,
+        delay: float = 0,
+    ) -> None:
+        """Name the host; `tls` is for STARTTLS or SMTPS, delay the seconds before a mail is accepted."""
+        self.host, self.port, self.smtps = host, free_port(host), smtps
+        self.accepted: list[Envelope] = []
+        self.sessions = 0
+        self.answers: dict[str, Answer] = {}
+        self._delay = delay
+        arguments: dict[str, Any] = {"ident": "test", "authenticator": _check_login}
+        if tls is not None and not smtps:
+            arguments |= {"tls_context": tls, "require_starttls": True}
+        if login:
+            arguments |= {"auth_required": True, "auth_require_tls": not smtps}
+        self._controller = _Controller(
+            self,
+            hostname=host,
+            port=self.port,
+            ssl_context=tls if smtps else None,
+            **arguments,
+        )
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        self._controller.stop()
+
+    def url(self, user: str = "", password: str = "") -> str:
+        """Return the address as MM_SMTP_URL, with a login where there is a user."""
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+        return f"{'smtps' if self.smtps else 'smtp'}://{login}{self.host}:{self.port}"
+
+    @property
+    def recipients(self) -> Counter[str]:
+        """Return how many mails were accepted for each address."""
+        return Counter(address for envelope in self.accepted for address in envelope.rcpt_tos)
+
+    def answer(self, command: str, address: str) -> str | None:
+        """Return what `answers` says."""
+        return self.answers.get(command, _accept)(address)
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, replies: list[str]
+    ) -> list[str]:
+        """Count the sessions."""
+        del server, envelope
+        self.sessions += 1
+        session.host_name = hostname
+        return replies
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Reply to RCPT."""
+        del session, options
+        answer = self.answer("RCPT", address)
+        if answer is None:
+            envelope.rcpt_tos.append(address)
+        await _obey(answer, server)
+        return answer or "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Reply to the end of the mail."""
+        del session
+        await asyncio.sleep(self._delay)
+        answer = self.answer("END", envelope.rcpt_tos[0])
+        if answer in {None, "accept and drop"}:
+            self.accepted.append(envelope)
+        await _obey(answer, server)
+        return answer or "250 OK"
+
+
+class _Smtp(SMTP):
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        if self.envelope.rcpt_tos and self.event_handler.answer("DATA", self.envelope.rcpt_tos[0]):
+            await self.push("354 Go on")
+            await self._reader.read(100)
+            self.transport.abort()
+            return
+        await super().smtp_DATA(arg)
+
+
+class _Controller(Controller):
+    def factory(self) -> SMTP:
+        return _Smtp(self.handler, **self.SMTP_kwargs)
+
+
+async def _obey(answer: str | None, server: SMTP) -> None:
+    if answer == "hang":
+        await asyncio.sleep(30)
+    elif answer in {"drop", "accept and drop"}:
+        server.transport.abort()
+
+
+def _accept(_: str) -> str | None:
+    return None
+
+
+def _check_login(
+    server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
+) -> AuthResult:
+    del server, session, envelope, mechanism
+    right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+    return AuthResult(success=right, handled=False)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[MailServer]:
+    """Run a mail server on localhost that takes everything, and name it in the world's environment."""
+    with MailServer("localhost") as running:
+        world.environment["MM_SMTP_URL"] = running.url()
+        yield running

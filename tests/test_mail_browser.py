@@ -1,0 +1,130 @@
+"""The rendered HTML in a real headless browser, at the width of a phone and of a desktop."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mail_fixtures import NO_NEXT_COURSE, World, candidate
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+WIDTHS = (360, 1280)
+RENDERED = {
+    1: candidate(1),
+    2: candidate(2, trigger_course_verified=1, no_certificate_eligible=1, next_course_reason="continue"),
+    3: candidate(3, student_name="b" * 200, no_certificate_eligible=3, **NO_NEXT_COURSE),
+    4: candidate(4, student_name="<script>document.title = 'run'</script>\u05e9\u05dc\u05d5\u05dd"),
+    5: candidate(5, student_name=None, trigger_course_title="Bee" * 60, next_course_title="Hive" * 60),
+}
+
+PARAGRAPHS = """
+return [...document.querySelectorAll('h1, h2, p, a, .band')].map(element => {
+    const box = element.getBoundingClientRect();
+    return [element.textContent.trim(), box.left, box.right, box.height, element.checkVisibility()];
+});
+"""
+OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# The contrast of WCAG 2 between each text and the nearest background behind it.
+CONTRASTS = """
+const parts = color => color.match(/[\\d.]+/g).map(Number);
+const luminance = color => {
+    const [r, g, b] = parts(color).map(value => {
+        value /= 255;
+        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = element => {
+    const color = getComputedStyle(element).backgroundColor;
+    const clear = parts(color).length === 4 && parts(color)[3] === 0;
+    return clear && element.parentElement ? behind(element.parentElement) : color;
+};
+return [...document.querySelectorAll('h1, h2, p, a, bdi, strong, .band')].map(element => {
+    const shades = [luminance(getComputedStyle(element).color), luminance(behind(element))];
+    return [element.textContent, (Math.max(...shades) + 0.05) / (Math.min(...shades) + 0.05)];
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    if not (CHROMIUM.is_file() and DRIVER.is_file()):
+        pytest.skip(f"no browser: install Debian's chromium and chromium-driver ({CHROMIUM}, {DRIVER})")
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    driver = Chrome(options=options, service=ChromeService(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def pages(world: World) -> Path:
+    world.publish(list(RENDERED.values()))
+    assert world.mm("render", "demo", "--out", world.folder / "out").returncode == 0
+    return world.folder / "out"
+
+
+def show(browser: Chrome, page: Path, width: int, scheme: str = "light") -> None:
+    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get(page.as_uri())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("style", ["as it is", "style element dropped"])
+def test_nothing_overflows_and_everything_is_visible(
+    browser: Chrome, pages: Path, width: int, style: str
+) -> None:
+    for number, row in RENDERED.items():
+        show(browser, pages / f"{number}.html", width)
+        if style == "style element dropped":
+            browser.execute_script("document.querySelector('style').remove()")
+        assert browser.execute_script("return innerWidth") == width
+        assert browser.execute_script(OVERFLOW) == 0
+        paragraphs = browser.execute_script(PARAGRAPHS)
+        assert len(paragraphs) > 12
+        for text, left, right, height, visible in paragraphs:
+            assert visible, text
+            assert height > 10, text
+            assert 0 <= left < right <= width, text
+        shown = browser.execute_script("return document.body.innerText")
+        assert f"Dear {row['student_name']}," in shown or row["student_name"] is None
+        assert f"Congratulations on completing {row['trigger_course_title']}!" in shown
+        assert browser.title == "Congratulations on your progress in Urban Beekeeping"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_background(browser: Chrome, pages: Path, scheme: str) -> None:
+    backgrounds = set()
+    for number in RENDERED:
+        show(browser, pages / f"{number}.html", 360, scheme)
+        for text, contrast in browser.execute_script(CONTRASTS):
+            assert contrast >= 4.5, text
+        card = "return getComputedStyle(document.querySelector('.card')).backgroundColor"
+        backgrounds.add(browser.execute_script(card))
+    assert backgrounds == {"rgb(255, 255, 255)" if scheme == "light" else "rgb(28, 37, 41)"}
+
+
+def test_the_index_leafs_through_the_mails(browser: Chrome, pages: Path) -> None:
+    show(browser, pages / "index.html", 1280)
+    links = browser.find_elements("css selector", "a[target=mail][href$='.html']")
+    assert len(links) == 5
+    frame = browser.find_element("tag name", "iframe")
+    links[0].click()
+    browser.switch_to.frame(frame)
+    assert "Congratulations" in browser.find_element("tag name", "h1").text
+    browser.switch_to.default_content()

@@ -1,0 +1,569 @@
+"""`mm send` against a real SMTP server on loopback: what arrives, and what the send log says of it."""
+
+import fcntl
+import re
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections import Counter
+from email import message_from_bytes, policy
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+from mail_fixtures import (
+    LOG_COLUMNS,
+    MM,
+    NO_NEXT_COURSE,
+    PASSWORD,
+    USER,
+    MailServer,
+    World,
+    candidate,
+    free_port,
+)
+
+from mm.send_log import Event
+from mm.sender import Outcome, Sender, Server
+
+THREE = [candidate(1), candidate(2), candidate(3)]
+FIRST, SECOND, THIRD = (f"learner{number}@example.org" for number in (1, 2, 3))
+ALL_ONCE = Counter({FIRST: 1, SECOND: 1, THIRD: 1})
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], sentence: str, code: int = 1) -> None:
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "@" not in done.stdout + done.stderr.replace("somebody@example.org", "")
+    if code == 1:
+        assert done.stderr.count("\n") == 1
+
+
+def deliver(server: MailServer, content: bytes) -> Outcome:
+    to = Server("localhost", server.port, smtps=False, user=None, password="")
+    with Sender(to, insecure=False, stop=Flag()) as sender:
+        return sender.deliver("a@example.org", "b@example.org", content)
+
+
+def counts(world: World) -> list[int]:
+    lines = world.mm("log", "demo").stdout.splitlines()
+    return [int(line.split()[1]) for line in lines[:3]]
+
+
+def test_a_dry_run_says_the_number_and_the_server_and_sends_nothing(world: World, server: MailServer) -> None:
+    world.publish([*THREE, candidate(4, excluded_reason="unenrolled")])
+    done = world.mm("send", "demo", MM_SMTP_URL=f"smtp://user:hush@localhost:{server.port}")
+    assert done.returncode == 0, done.stderr
+    assert f"3 mails would go out now, by localhost:{server.port}. Nothing was sent." in done.stdout
+    assert "--confirm 3" in done.stdout
+    assert "hush" not in done.stdout + done.stderr
+    assert server.sessions == 0
+    assert not world.log.exists()
+
+
+def test_a_confirmed_mailout_goes_out_once(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    done = world.mm_process("send", "demo", "--confirm", 3)
+    assert done.returncode == 0, done.stderr
+    assert "3 sent, 0 failed, 0 unknown" in done.stdout
+    assert "@" not in done.stdout + done.stderr
+    assert server.recipients == ALL_ONCE
+    assert server.sessions == 1
+    assert [envelope.mail_from for envelope in server.accepted] == ["updates@example.org"] * 3
+    assert world.events() == [(n, event) for n in (1, 2, 3) for event in ("intent", "sent")]
+    message = message_from_bytes(server.accepted[0].original_content or b"", policy=policy.default)
+    assert message["To"] == "Learner 1 <learner1@example.org>"
+    assert world.log_rows()[0]["message_id"] == message["Message-ID"]
+    again = world.mm("send", "demo")
+    assert "0 mails would go out now" in again.stdout
+    assert "3 of the last build's mails are left out: sent since the build." in again.stdout
+    assert_refused(world.mm("send", "demo", "--confirm", 3), "0 mails would go out now, not 3")
+    nothing = world.mm("send", "demo", "--confirm", 0)
+    assert (nothing.returncode, nothing.stdout) == (0, "There is nothing to send.\n")
+    assert server.recipients == ALL_ONCE
+    assert counts(world) == [3, 0, 0]
+
+
+@pytest.mark.parametrize("confirmed", [0, 2, 4, 1000])
+def test_another_number_than_the_dry_runs_is_refused(
+    world: World, server: MailServer, confirmed: int
+) -> None:
+    world.publish(THREE)
+    assert_refused(
+        world.mm("send", "demo", "--confirm", confirmed), f"3 mails would go out now, not {confirmed}: "
+    )
+    assert server.sessions == 0
+
+
+def test_another_kind_or_run_is_another_mail(world: World, server: MailServer) -> None:
+    world.publish([candidate(1)])
+    world.mm("send", "demo", "--confirm", 1)
+    world.publish([candidate(1, trigger_course_verified=1, no_certificate_eligible=1)])
+    assert world.mm("send", "demo", "--confirm", 1).returncode == 0
+    world.publish([candidate(1, trigger_course_instance="ExampleX_BEES1x_2T2026")])
+    assert world.mm("send", "demo", "--confirm", 1).returncode == 0
+    assert server.recipients == {FIRST: 3}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"email,unsubscribed_at,source\n{SECOND},2026-01-01,form\n",
+        f"\ufeffemail,unsubscribed_at,source\r\n  {SECOND.upper()} ,,\r\n",
+        f'source,Email \n"a, b",{SECOND}',
+    ],
+)
+def test_an_opt_out_since_the_build_is_heeded(world: World, server: MailServer, content: str) -> None:
+    world.publish(THREE)
+    world.opt_outs.write_text(content, encoding="utf-8", newline="")
+    assert_refused(world.mm("send", "demo", "--confirm", 3), "2 mails would go out now, not 3")
+    assert world.mm("send", "demo", "--confirm", 2).returncode == 0
+    assert server.recipients == {FIRST: 1, THIRD: 1}
+    assert "1  unsubscribed since the build" in world.mm("list", "demo").stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "line 1: its header has no column email"),
+        (b"email;source\na@example.org;form\n", "line 1: its header has no column email"),
+        (b'email,source\na@example.org,"form\nb@example.org,form"\n', "a cell spans several lines"),
+        (b'email,source\na@example.org,"form\n', "its quotes do not match"),
+        (b"email,source\na@example.org,caf\xe9\n", "it is not UTF-8"),
+    ],
+)
+def test_opt_outs_that_cannot_be_read_stop_everything(
+    world: World, server: MailServer, content: bytes, says: str
+) -> None:
+    world.publish(THREE)
+    world.opt_outs.write_bytes(content)
+    assert_refused(world.mm("send", "demo", "--confirm", 3), says)
+    assert server.sessions == 0
+
+
+def test_opt_outs_and_the_log_are_read_again_before_each_mail(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+
+    def happens_meanwhile(address: str) -> None:
+        if address == FIRST:
+            world.opt_outs.write_text(f"email\n{SECOND}\n")
+            with world.log.open("a") as log:
+                log.write("3,ExampleX_BEES1x_1T2026,0,1,sent,2026-01-01T00:00:00Z,<x>,y,250\n")
+
+    server.answers["END"] = happens_meanwhile
+    done = world.mm("send", "demo", "--confirm", 3)
+    assert (done.returncode, "1 sent, 0 failed, 0 unknown, 2 left out" in done.stdout) == (0, True)
+    assert server.recipients == {FIRST: 1}
+
+
+@pytest.mark.parametrize("command", ["RCPT", "END"])
+def test_a_temporary_refusal_is_tried_again(world: World, server: MailServer, command: str) -> None:
+    world.publish(THREE)
+    refusals = iter(["450 4.2.1 Later", "451 4.3.0 Later", "421 4.3.2 Closing"])
+    server.answers[command] = lambda _: next(refusals, None)
+    assert world.mm("send", "demo", "--confirm", 3).returncode == 0
+    assert server.recipients == ALL_ONCE
+    assert world.events() == [(n, event) for n in (1, 2, 3) for event in ("intent", "sent")]
+    assert server.sessions == 2
+
+
+def test_temporary_refusals_without_end_stop_the_sending(world: World, server: MailServer) -> None:
+    world.publish([*THREE, candidate(4)])
+    tries: Counter[str] = Counter()
+
+    def refuse(address: str) -> str:
+        tries[address] += 1
+        return "454 4.7.0 Daily quota exceeded"
+
+    server.answers["RCPT"] = refuse
+    done = world.mm("send", "demo", "--confirm", 4)
+    assert_refused(done, "neither took nor refused 3 mails in a row: sending stopped after 3 of 4")
+    assert tries == {FIRST: 5, SECOND: 5, THIRD: 5}
+    assert counts(world) == [0, 3, 0]
+    del server.answers["RCPT"]
+    assert world.mm("send", "demo", "--confirm", 4).returncode == 0
+    assert [row["attempt"] for row in world.log_rows()[-8:]] == ["2"] * 6 + ["1"] * 2
+
+
+@pytest.mark.parametrize("command", ["RCPT", "END"])
+def test_a_permanent_refusal_is_recorded_and_passed_over(
+    world: World, server: MailServer, command: str
+) -> None:
+    world.publish(THREE)
+    refusal = f"550 5.1.1 <{SECOND}>: no such user, sorry"
+    server.answers[command] = lambda address: refusal if address == SECOND else None
+    done = world.mm("send", "demo", "--confirm", 3)
+    assert (done.returncode, "2 sent, 1 failed, 0 unknown" in done.stdout) == (1, True)
+    assert server.recipients == {FIRST: 1, THIRD: 1}
+    failed = world.log_rows()[3]
+    assert (failed["event"], failed["detail"]) == ("failed", "550 5.1.1 <address> no such user sorry")
+    log = world.mm("log", "demo")
+    assert "failed: learner 2, ExampleX_BEES1x_1T2026, attempt 1" in log.stdout
+    assert "@" not in log.stdout
+    server.answers.clear()
+    assert world.mm("send", "demo", "--confirm", 1).returncode == 0
+    assert server.recipients == ALL_ONCE
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_connection_lost_after_the_end_of_a_mail_leaves_it_unknown(
+    world: World, server: MailServer, *, accepted: bool
+) -> None:
+    world.publish(THREE)
+    action = "accept and drop" if accepted else "drop"
+    server.answers["END"] = lambda address: action if address == SECOND else None
+    done = world.mm("send", "demo", "--confirm", 3)
+    assert (done.returncode, "2 sent, 0 failed, 1 unknown" in done.stdout) == (1, True)
+    server.answers.clear()
+    assert counts(world) == [2, 0, 1]
+    assert "0 mails would go out now" in world.mm("send", "demo").stdout
+    # The next build leaves the learner out for `already mailed`.
+    world.publish([row | {"excluded_reason": "already mailed"} for row in THREE])
+    again = world.mm("send", "demo", "--resend-unknown")
+    assert "--confirm 1 --resend-unknown" in again.stdout
+    assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
+    assert server.recipients[SECOND] == 1 + accepted
+    assert counts(world) == [3, 0, 1]
+    assert "0 mails would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
+
+
+def test_resending_gives_a_learner_one_mail_and_heeds_opt_outs(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    server.answers["END"] = lambda address: None if address == FIRST else "drop"
+    world.mm("send", "demo", "--confirm", 3)
+    server.answers.clear()
+    other = {"trigger_course": "bees2x", "trigger_course_instance": "ExampleX_BEES2x_1T2026"}
+    world.publish([*(row | {"excluded_reason": "already mailed"} for row in THREE), candidate(2, **other)])
+    world.opt_outs.write_text(f"email\n{THIRD}\n")
+    assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
+    assert server.recipients == {FIRST: 1, SECOND: 1}
+    assert world.log_rows()[-1]["trigger_course_instance"] == "ExampleX_BEES1x_1T2026"
+
+
+def test_a_connection_lost_inside_a_mail_never_makes_two(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    drops = iter(["drop", "drop"])
+    server.answers["DATA"] = lambda address: next(drops, None) if address == SECOND else None
+    world.mm("send", "demo", "--confirm", 3)
+    # Where the drop came after the client had written all of the mail, the client cannot know.
+    unknown = counts(world)[2]
+    assert server.recipients[SECOND] == 1 - unknown
+    assert (server.recipients[FIRST], server.recipients[THIRD]) == (1, 1)
+
+
+def test_a_mail_whose_end_was_never_written_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MM_SMTP_BACKOFF", "0.01")
+    refusals: list[str] = []
+    with MailServer("localhost") as server:
+        server.answers["DATA"] = lambda _: "drop"
+        server.answers["RCPT"] = lambda _: "550 Enough" if len(refusals) == 2 else refusals.append("")
+        outcome = deliver(server, (b"x" * 998 + b"\r\n") * 30_000)
+    assert outcome == Outcome(Event.FAILED, "550 Enough", refused=True)
+
+
+def test_lines_that_begin_with_a_dot_arrive_as_they_are() -> None:
+    content = b"Subject: dots\r\n\r\n.\r\n..two\r\nx\r\n.last\r\n"
+    with MailServer("localhost") as server:
+        assert deliver(server, content).event is Event.SENT
+        assert [envelope.original_content for envelope in server.accepted] == [content]
+
+
+def test_a_connection_that_drops_between_mails_is_opened_again(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    drops = iter(["drop", "drop"])
+    server.answers["RCPT"] = lambda _: next(drops, None)
+    assert world.mm("send", "demo", "--confirm", 3).returncode == 0
+    assert server.recipients == ALL_ONCE
+    assert server.sessions == 3
+
+
+@pytest.mark.parametrize(("command", "ends"), [("RCPT", [0, 3, 0]), ("END", [0, 0, 3])])
+def test_a_hanging_server_does_not_hang_us(
+    world: World, server: MailServer, command: str, ends: list[int]
+) -> None:
+    world.publish([*THREE, candidate(4)])
+    server.answers[command] = lambda _: "hang"
+    started = time.monotonic()
+    done = world.mm("send", "demo", "--confirm", 4, MM_SMTP_TIMEOUT="0.2")
+    assert time.monotonic() - started < 15
+    assert_refused(done, "neither took nor refused 3 mails in a row")
+    assert counts(world) == ends
+
+
+def test_a_server_that_never_greets_stops_before_the_first_intent(world: World) -> None:
+    world.publish(THREE)
+    with socket.create_server(("localhost", 0)) as mute:
+        url = f"smtp://localhost:{mute.getsockname()[1]}"
+        done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=url, MM_SMTP_TIMEOUT="0.2")
+    assert_refused(done, "timed out): nothing was sent")
+    done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=f"smtp://localhost:{free_port()}")
+    assert_refused(done, "cannot be used (Connection refused): nothing was sent")
+    assert world.log.read_text() == LOG_COLUMNS + "\n"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(  # noqa: S603 - fixed arguments
+        [
+            *("/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+            *("-subj", "/CN=mail test", "-addext", "subjectAltName=IP:127.0.0.2"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    return folder / "cert.pem"
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    return context
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.parametrize("smtps", [False, True])
+def test_a_trusted_server_is_sent_to_encrypted_and_logged_in(
+    world: World, certificate: Path, tls: ssl.SSLContext, *, smtps: bool
+) -> None:
+    world.publish(THREE)
+    with MailServer("127.0.0.2", tls, smtps=smtps, login=True) as server:
+        trusted = {"MM_SMTP_URL": server.url(USER, PASSWORD), "SSL_CERT_FILE": str(certificate)}
+        done = world.mm("send", "demo", "--confirm", 3, **trusted)
+        assert done.returncode == 0, done.stderr
+        assert server.recipients == ALL_ONCE
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.parametrize("smtps", [False, True])
+def test_a_server_that_proves_nothing_is_refused_unless_insecure(
+    world: World, tls: ssl.SSLContext, *, smtps: bool
+) -> None:
+    world.publish(THREE)
+    with MailServer("127.0.0.2", tls, smtps=smtps, login=True) as server:
+        world.environment["MM_SMTP_URL"] = server.url(USER, PASSWORD)
+        assert_refused(world.mm("send", "demo", "--confirm", 3), "does not prove who it is")
+        assert not server.accepted
+        assert world.mm("send", "demo", "--confirm", 3, "--insecure").returncode == 0
+        assert server.recipients == ALL_ONCE
+
+
+def test_a_certificate_of_another_host_is_refused(
+    world: World, certificate: Path, tls: ssl.SSLContext
+) -> None:
+    world.publish(THREE)
+    with MailServer("127.0.0.3", tls) as server:
+        trusted = {"MM_SMTP_URL": server.url(), "SSL_CERT_FILE": str(certificate)}
+        done = world.mm("send", "demo", "--confirm", 3, **trusted)
+        assert_refused(done, "does not prove who it is (IP address mismatch")
+        assert not server.accepted
+
+
+def test_no_encryption_is_refused_unless_insecure_or_local(world: World) -> None:
+    world.publish(THREE)
+    with MailServer("127.0.0.2") as server:
+        world.environment["MM_SMTP_URL"] = server.url()
+        assert_refused(world.mm("send", "demo", "--confirm", 3), "offers no STARTTLS")
+        assert_refused(world.mm("send", "demo", "--to", "me@example.org"), "offers no STARTTLS")
+        assert not server.accepted
+        assert world.mm("send", "demo", "--confirm", 3, "--insecure").returncode == 0
+        assert server.recipients == ALL_ONCE
+
+
+def test_localhost_may_have_a_certificate_that_nobody_trusts(world: World, tls: ssl.SSLContext) -> None:
+    world.publish(THREE)
+    with MailServer("localhost", tls, login=True) as server:
+        url = server.url(USER, PASSWORD)
+        assert world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=url).returncode == 0
+        assert server.recipients == ALL_ONCE
+
+
+def test_a_wrong_password_stops_before_the_first_intent(world: World, tls: ssl.SSLContext) -> None:
+    world.publish(THREE)
+    with MailServer("localhost", tls, login=True) as server:
+        done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=server.url(USER, "hush"))
+    assert_refused(done, "refused the user or the password (535)")
+    assert "hush" not in done.stderr
+    assert world.log.read_text() == LOG_COLUMNS + "\n"
+
+
+def test_a_login_that_the_server_does_not_offer_is_said(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=server.url(USER, PASSWORD))
+    assert_refused(done, "offers no login")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:25",
+        "http://localhost",
+        "smtp://",
+        "smtp://user:hu/sh@localhost:25",
+        "smtp://user:hu#sh@localhost:25",
+        "smtp://user:hush@localhost:many",
+        "smtp://user:hush%FF@localhost:25",
+        "smtp://user:hush%C3%A9@localhost:25",
+        "smtp://localhost:25/?x=hush",
+    ],
+)
+def test_a_url_that_is_no_server_is_said_without_the_password(world: World, url: str) -> None:
+    world.publish(THREE)
+    done = world.mm("send", "demo", MM_SMTP_URL=url)
+    assert done.returncode == 1
+    assert done.stderr.startswith("mm: MM_SMTP_URL is not a server's address: expected smtp://user:")
+    assert "hu" not in done.stderr.replace("much", "")
+
+
+def test_without_a_server_or_a_secret_nothing_is_sent(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    without_server = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL="")
+    assert "MM_SMTP_URL is not set" in without_server.stderr
+    for arguments in ([], ["--confirm", 3], ["--to", "me@example.org"]):
+        done = world.mm("send", "demo", *arguments, MM_UNSUBSCRIBE_SECRET="")
+        assert_refused(done, "MM_UNSUBSCRIBE_SECRET is not set")
+    assert server.sessions == 0
+
+
+def test_test_mails_go_to_the_test_address_and_are_not_recorded(world: World, server: MailServer) -> None:
+    world.publish([*THREE, candidate(4)])
+    done = world.mm("send", "demo", "--to", "me@example.org")
+    assert (done.returncode, done.stdout) == (0, "3 mails sent for a test; nothing was recorded.\n")
+    assert world.mm("send", "demo", "--to", "me@example.org", "--limit", 1).returncode == 0
+    assert server.recipients == {"me@example.org": 4}
+    for envelope in server.accepted:
+        assert b"learner1" not in (envelope.original_content or b"")
+    assert not world.log.exists()
+    assert "4 mails would go out now" in world.mm("send", "demo").stdout
+    server.answers["RCPT"] = lambda address: f"550 {address} unknown"
+    done = world.mm("send", "demo", "--to", "me@example.org")
+    assert_refused(done, "Test mail 1 of 3 was not accepted: 550 <address> unknown")
+    assert_refused(world.mm("send", "demo", "--to", "me"), "not an address that can be mailed")
+
+
+def test_options_that_contradict_each_other_are_usage_errors(world: World) -> None:
+    world.publish(THREE)
+    for arguments in (["--limit", 3], ["--to", "x", "--confirm", 3], ["--confirm", "all"]):
+        done = world.mm("send", "demo", *arguments)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_a_mail_that_cannot_be_rendered_stops_all_of_them(world: World, server: MailServer) -> None:
+    world.publish([*THREE, candidate(4, trigger_course_title=None)])
+    for arguments in ([], ["--confirm", 4]):
+        done = world.mm("send", "demo", *arguments)
+        assert_refused(done, "a value that is empty here is printed")
+        assert re.search(r"base\.txt\.j2, line \d+: ", done.stderr)
+    assert server.sessions == 0
+
+
+def test_an_address_that_cannot_be_mailed_is_counted_out(world: World, server: MailServer) -> None:
+    world.publish([*THREE, candidate(4, email="j\u00f6rg@example.org"), candidate(5, email=None)])
+    done = world.mm("send", "demo")
+    assert "3 mails would go out now" in done.stdout
+    assert "2 of the last build's mails are left out: no address that can be mailed." in done.stdout
+    assert world.mm("send", "demo", "--confirm", 3).returncode == 0
+    assert server.recipients == ALL_ONCE
+
+
+def test_a_rate_is_kept(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    times: list[float] = []
+    server.answers["END"] = lambda _: times.append(time.monotonic())
+    assert world.mm("send", "demo", "--confirm", 3, "--per-second", 4).returncode == 0
+    assert times[1] - times[0] > 0.2
+    assert times[2] - times[0] > 0.45
+
+
+def test_a_second_sender_stops(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    with world.log.open("w") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        assert_refused(world.mm("send", "demo", "--confirm", 3), "Another `mm send demo` is sending now")
+        assert world.mm("send", "demo").returncode == 0
+    assert server.sessions == 0
+
+
+def test_a_full_disk_stops_before_the_next_mail(world: World, server: MailServer) -> None:
+    world.publish([candidate(number) for number in range(1, 7)])
+    done = subprocess.run(  # noqa: S603 - the program under test
+        [MM, "send", "demo", "--confirm", "6"],
+        env=world.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (800, 800)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_refused(done, "cannot be written (File too large): sending stopped")
+    recorded = Counter(event for _, event in world.events())
+    assert 0 < len(server.accepted) < 6
+    assert len(server.accepted) == recorded["intent"]
+    left = 6 - recorded["intent"]
+    assert world.mm("send", "demo", "--confirm", left).returncode == 0
+    assert server.recipients == {f"learner{number}@example.org": 1 for number in range(1, 7)}
+
+
+def test_a_stop_signal_ends_the_sending_after_the_current_mail(world: World) -> None:
+    world.publish([candidate(number) for number in range(1, 31)])
+    with MailServer("localhost", delay=0.1) as server:
+        world.environment["MM_SMTP_URL"] = server.url()
+        with subprocess.Popen(  # noqa: S603 - the program under test
+            [MM, "send", "demo", "--confirm", "30"],
+            env=world.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as sending:
+            while len(server.accepted) < 2:
+                time.sleep(0.01)
+            sending.send_signal(signal.SIGTERM)
+            output, _ = sending.communicate(timeout=20)
+        assert sending.returncode == 1
+        sent = len(server.accepted)
+        assert f"{sent} sent, 0 failed, 0 unknown, 0 left out" in output
+        assert f"{30 - sent} not reached" in output
+        assert f"{30 - sent} mails would go out now" in world.mm("send", "demo").stdout
+
+
+def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
+    world.publish([candidate(1, student_name=".Dot"), candidate(2, **NO_NEXT_COURSE)])
+    port, out = free_port(), world.folder / "sink"
+    with subprocess.Popen(  # noqa: S603 - the program under test
+        [MM, "smtp-sink", "--port", str(port), "--out", str(out)],
+        env=world.environment | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as sink:
+        assert sink.stdout is not None
+        first = sink.stdout.readline()
+        assert f"MM_SMTP_URL=smtp://localhost:{port} delivers to" in first
+        world.environment["MM_SMTP_URL"] = f"smtp://localhost:{port}"
+        assert world.mm("send", "demo", "--confirm", 2).returncode == 0
+        busy = world.mm("smtp-sink", "--port", port)
+        sink.send_signal(signal.SIGTERM)
+        rest = sink.stdout.read()
+    assert sink.returncode == 0
+    assert_refused(busy, f"Port {port} cannot be used")
+    assert "@" not in rest
+    mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(out.iterdir())]
+    assert [mail["To"].addresses[0].addr_spec for mail in mails] == [FIRST, SECOND]
+
+
+def test_a_traceback_is_shown_on_request(world: World) -> None:
+    assert "Traceback" in world.mm_process("list", "nothing", MM_DEBUG="1").stderr
+    assert_refused(world.mm_process("list", "nothing"), "There is no published database")
+
+
+def test_every_command_helps_with_an_example(world: World) -> None:
+    for command in ("list", "render", "send", "log", "build", "smtp-sink"):
+        done = world.mm(command, "--help")
+        assert done.returncode == 0
+        assert "Example" in done.stdout
+        assert f"mm {command} " in done.stdout
