@@ -31,7 +31,7 @@ from mm.published import Candidate, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
 from mm.send_log import Event, SendLog, log_path, read_history
 from mm.sender import Sender, server_from_environment
-from mm.settings import PROJECT, TEMPLATES, MailoutError, check_program
+from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, MailoutError, check_program
 
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
@@ -41,6 +41,7 @@ _SETS = ("audit_passed", "certificate_eligible")
 class _OneSentence(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's own signature
         """Show what a user can cause as a sentence; with MM_DEBUG=1 as a traceback."""
+        os.umask(PRIVATE_UMASK)
         try:
             return super().invoke(ctx)
         except (MailoutError, OSError) as error:

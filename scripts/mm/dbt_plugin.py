@@ -18,10 +18,8 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from mm import edx_reports, send_log
 from mm.optouts import OptOuts
-from mm.settings import MailoutError
+from mm.settings import PRIVATE_UMASK, MailoutError
 
-# Files that hold learners are for their owner and group: 0640, folders 0750.
-PRIVATE_UMASK = 0o027
 # Clients from DuckDB 1.0 on read this format; without it 2.0 writes one that only 2.0 reads.
 STORAGE_VERSION = "v1.0.0"
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEMPLATES = PROJECT / "templates"
+# Files that hold learners are for their owner and group: 0640, folders 0750.
+PRIVATE_UMASK = 0o027
 
 _PROGRAM = re.compile(r"[A-Za-z0-9_-]+")
 
