@@ -32,7 +32,7 @@ def test_killed_at_random_and_resumed_nobody_gets_two(
         world.environment["MM_SMTP_URL"] = server.url()
         while kills < KILLS:
             left = undecided()
-            with subprocess.Popen(  # noqa: S603 - the program under test
+            with subprocess.Popen(
                 [MM, "send", "demo", "--confirm", str(left)],
                 env=world.environment,
                 stdout=subprocess.DEVNULL,

@@ -308,7 +308,7 @@ def test_a_server_that_never_greets_stops_before_the_first_intent(world: World) 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(  # noqa: S603 - fixed arguments
+    subprocess.run(
         [
             *("/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
             *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
@@ -493,7 +493,7 @@ def test_a_second_sender_stops(world: World, server: MailServer) -> None:
 
 def test_a_full_disk_stops_before_the_next_mail(world: World, server: MailServer) -> None:
     world.publish([candidate(number) for number in range(1, 7)])
-    done = subprocess.run(  # noqa: S603 - the program under test
+    done = subprocess.run(
         [MM, "send", "demo", "--confirm", "6"],
         env=world.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (800, 800)),
@@ -514,7 +514,7 @@ def test_a_stop_signal_ends_the_sending_after_the_current_mail(world: World) -> 
     world.publish([candidate(number) for number in range(1, 31)])
     with MailServer("localhost", delay=0.1) as server:
         world.environment["MM_SMTP_URL"] = server.url()
-        with subprocess.Popen(  # noqa: S603 - the program under test
+        with subprocess.Popen(
             [MM, "send", "demo", "--confirm", "30"],
             env=world.environment,
             stdout=subprocess.PIPE,
@@ -535,7 +535,7 @@ def test_a_stop_signal_ends_the_sending_after_the_current_mail(world: World) -> 
 def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
     world.publish([candidate(1, student_name=".Dot"), candidate(2, **NO_NEXT_COURSE)])
     port, out = free_port(), world.folder / "sink"
-    with subprocess.Popen(  # noqa: S603 - the program under test
+    with subprocess.Popen(
         [MM, "smtp-sink", "--port", str(port), "--out", str(out)],
         env=world.environment | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

@@ -193,7 +193,7 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
         " where excluded_reason = 'already mailed' order by all"
     )
     assert mailed == [(1, "engy0x"), (2, "engy0x"), (9, "engy0x"), (10, "engy2x"), (11, "engy3x")]
-    # a week later learner 1 has verified, learner 2 as before; an opt-in list says no for 2 and, last, yes for 1
+    # a week later learner 1 has verified; an opt-in list says yes, at last, for 1 alone
     story.place.write(
         "engy",
         "UQx_ENGY0x_1T2019_grade_report_2019-06-08-0000.csv",

@@ -1,0 +1,1 @@
+"""The command `mm`, and what dbt calls around a build."""

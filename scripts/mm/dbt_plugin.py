@@ -75,7 +75,8 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from None
         conn.execute("create schema if not exists mailing")
         conn.execute(
-            "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email", [addresses]
+            "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email",
+            [addresses],
         )
         conn.execute(
             "create or replace table mailing.send_log_lines as"

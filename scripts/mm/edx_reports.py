@@ -146,8 +146,8 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("drop schema if exists edx cascade; create schema edx")
     connection.execute(
-        "create table edx.report_files (file_id integer, file_name varchar, path varchar, report_kind varchar,"
-        " course_instance varchar, reported_at timestamp, ignored_reason varchar, refused_reason varchar,"
+        "create table edx.report_files (file_id integer, file_name varchar, path varchar,"
+        " report_kind varchar, course_instance varchar, reported_at timestamp, ignored_reason varchar, refused_reason varchar,"
         " row_count bigint, size_bytes bigint, modified_ns bigint)"
     )
     for table, columns in TABLES.values():
@@ -158,6 +158,7 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create table edx.damaged_rows (file_id integer, line bigint, reason varchar, raw_text varchar)"
     )
+
 
 def _list_folder(folder: Path) -> Iterator[Report]:
     if not folder.is_dir():
