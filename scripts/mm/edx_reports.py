@@ -147,7 +147,8 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("drop schema if exists edx cascade; create schema edx")
     connection.execute(
         "create table edx.report_files (file_id integer, file_name varchar, path varchar,"
-        " report_kind varchar, course_instance varchar, reported_at timestamp, ignored_reason varchar, refused_reason varchar,"
+        " report_kind varchar, course_instance varchar, reported_at timestamp,"
+        " ignored_reason varchar, refused_reason varchar,"
         " row_count bigint, size_bytes bigint, modified_ns bigint)"
     )
     for table, columns in TABLES.values():
