@@ -30,6 +30,11 @@
     )
 {%- endmacro %}
 
+{#- The value of the row with the highest rank, NULL if it is NULL there. -#}
+{% macro value_at_highest(value, rank) -%}
+    arg_max_null({{ value }}, {{ rank }})
+{%- endmacro %}
+
 {#- A text as TIMESTAMP, UTC; NULL where it is none. An offset in the text is honoured. -#}
 {% macro utc_timestamp(text) -%}
     (try_cast({{ text }} as timestamptz) at time zone 'UTC')

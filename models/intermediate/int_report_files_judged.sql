@@ -76,7 +76,8 @@ final as (
         end as status,
         case
             when ignored_reason is not null then ignored_reason
-            when owner is null then 'no course in seeds/courses.csv or course_aliases.csv has its prefix'
+            when not is_ours and owner is null
+                then 'no course in seeds/courses.csv or course_aliases.csv has its prefix'
             when not is_ours then 'a report on ' || owner || ', another program'
             when refused_reason is not null then refused_reason
             when file_name != newest_file_name

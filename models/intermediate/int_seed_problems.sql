@@ -33,8 +33,14 @@ repeated_rows as (
     select * from {{ ref('int_seed_rows_repeated') }}
 ),
 
+known_courses as (
+    select course as known_course
+    from courses
+    where course is not null
+),
+
 owned_runs as (
-    select distinct course_runs.course_instance
+    select distinct concat(course_runs.course, ' ', course_runs.course_instance) as owned_run
     from course_runs
     inner join course_prefixes
         on
@@ -46,15 +52,15 @@ owned_runs as (
 coming_runs as (
     select distinct course as coming_course
     from course_runs
-    where run_role = 'coming'
+    where run_role = 'coming' and course is not null
 ),
 
 checks as (
     select
-        'programs.csv, program ' || program as seed_row,
+        concat('programs.csv, program ', coalesce(program, 'empty')) as seed_row,
         [
             (
-                not regexp_full_match(program, '{{ a_name }}'),
+                not regexp_full_match(coalesce(program, ''), '{{ a_name }}'),
                 'it names a table, so only a-z, 0-9 and _ can be in it'
             ),
             (
@@ -69,10 +75,10 @@ checks as (
     from programs
     union all
     select
-        'courses.csv, course ' || course as seed_row,
+        concat('courses.csv, course ', coalesce(course, 'empty')) as seed_row,
         [
             (
-                not regexp_full_match(course, '{{ a_name }}'),
+                not regexp_full_match(coalesce(course, ''), '{{ a_name }}'),
                 'it names columns, so only a-z, 0-9 and _ can be in it'
             ),
             (
@@ -105,23 +111,29 @@ checks as (
     from courses
     union all
     select
-        'course_aliases.csv, file_prefix ' || file_prefix as seed_row,
-        [(
-            course not in (select courses.course from courses),
-            'its course, ' || course || ', is not in seeds/courses.csv'
-        )] as problems,
+        concat('course_aliases.csv, file_prefix ', coalesce(file_prefix, 'empty')) as seed_row,
+        [
+            (
+                coalesce(course, '') not in (select known_courses.known_course from known_courses),
+                'its course, ' || coalesce(course, 'empty') || ', is not in seeds/courses.csv'
+            ),
+            (
+                file_prefix is null,
+                'it has no file_prefix, such as UQx_BUSLEAD1x'
+            ),
+        ] as problems,
     from course_aliases
     union all
     select
         concat('course_runs.csv, ', run_role, ' run ', course_instance, ' of ', course) as seed_row,
         [
             (
-                course not in (select courses.course from courses),
+                coalesce(course, '') not in (select known_courses.known_course from known_courses),
                 'its course is not in seeds/courses.csv'
             ),
             (
-                course in (select courses.course from courses)
-                and course_instance not in (select owned_runs.course_instance from owned_runs),
+                course in (select known_courses.known_course from known_courses)
+                and concat(course, ' ', course_instance) not in (select owned_runs.owned_run from owned_runs),
                 'its course_instance does not begin with a file_prefix of its course and a _'
             ),
             (
@@ -132,7 +144,7 @@ checks as (
     from course_runs
     union all
     select
-        'enrollment_tracks.csv, track ' || track as seed_row,
+        concat('enrollment_tracks.csv, track ', coalesce(track, 'empty')) as seed_row,
         [(
             coalesce(is_verified, '') not in ('true', 'false'),
             'its is_verified is neither true nor false'

@@ -26,7 +26,7 @@ keys as (
     union all
     select 'courses.csv, course ' || course from courses
     union all
-    select 'courses.csv, position ' || position || ' of program ' || program from courses
+    select concat('courses.csv, position ', {{ whole_number('position') }}, ' of program ', program) from courses
     union all
     select 'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) from course_prefixes
     union all

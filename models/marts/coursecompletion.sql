@@ -33,7 +33,8 @@ final as (
         learners.email,
         learners.name,
         {%- for course in courses %}
-        coalesce(completed.{{ course }}_enrollment_track, '-') as {{ course }}_enrollment_track,
+        if(completed.{{ course }}_passed is null, '-', completed.{{ course }}_enrollment_track)
+        as {{ course }}_enrollment_track,
         coalesce(completed.{{ course }}_passed, '-') as {{ course }}_passed,
         {%- endfor %}
         coalesce(completed.no_certificate_eligible, 0) as no_certificate_eligible,

@@ -42,7 +42,7 @@ per_course as (
     select
         learner_id,
         course,
-        max_by(enrollment_track, deciding_rank) as enrollment_track,
+        {{ value_at_highest('enrollment_track', 'deciding_rank') }} as enrollment_track,
         max_by(is_eligible or reaches_pass_grade, deciding_rank) as is_passed,
         max_by(course_instance, deciding_rank) as deciding_course_instance,
         max_by(course_instance, run_order) as latest_course_instance,

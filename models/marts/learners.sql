@@ -66,6 +66,10 @@ newest as (
         {{ newest('sayings.email', 'ranked_files.word_rank') }} as email,
         {{ newest('sayings.name', 'ranked_files.word_rank') }} as name,
         {{ newest('sayings.country', 'ranked_files.word_rank') }} as country,
+        bool_or(
+            coalesce(starts_with(lower(sayings.username), 'retired__'), false)
+            or coalesce(ends_with(lower(sayings.email), '.invalid'), false)
+        ) as is_retired,
         min(sayings.reported_at) as first_reported_at,
         max(sayings.reported_at) as last_reported_at,
     from sayings
@@ -86,10 +90,7 @@ final as (
         email,
         name,
         country,
-        coalesce(
-            starts_with(lower(username), 'retired__') or ends_with(lower(email), '.invalid'),
-            false
-        ) as is_retired,
+        is_retired,
         first_reported_at,
         last_reported_at,
     from newest

@@ -1,0 +1,42 @@
+-- One row per learner, course run and download: what the download says of the learner.
+with
+
+grade_report_rows as (
+    select * from {{ ref('stg_edx__grade_report_rows') }}
+),
+
+repeated_rows as (
+    select * from {{ ref('int_report_rows_repeated') }}
+),
+
+downloads as (
+    select * from {{ ref('int_downloads') }}
+),
+
+final as (
+    select
+        grade_report_rows.student_id as learner_id,
+        downloads.course,
+        downloads.course_instance,
+        downloads.download_number,
+        downloads.download_count,
+        downloads.reported_at,
+        downloads.next_reported_at,
+        grade_report_rows.enrollment_track,
+        grade_report_rows.grade,
+        grade_report_rows.certificate_eligible,
+        grade_report_rows.certificate_delivered,
+        grade_report_rows.enrollment_status,
+    from grade_report_rows
+    inner join downloads on grade_report_rows.file_id = downloads.file_id
+    left join repeated_rows
+        on
+            grade_report_rows.file_id = repeated_rows.file_id
+            and grade_report_rows.student_id = repeated_rows.student_id
+            and grade_report_rows.line < repeated_rows.last_line
+    where
+        grade_report_rows.rejected_reason is null
+        and repeated_rows.file_id is null
+)
+
+select * from final

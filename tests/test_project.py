@@ -1,0 +1,132 @@
+"""The project describes itself: every model, column, seed, macro, test and source, and just those."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+PACKAGE = "micromastersreports"
+# The wide table has two columns for each course in the seeds.
+OF_A_COURSE = re.compile(r"bees[1-5]x_(enrollment_track|passed)")
+
+
+@dataclass
+class Built:
+    """A build of the demo: what dbt said, its manifest, and the columns of each relation in its database."""
+
+    output: str
+    manifest: dict
+    columns: dict[tuple[str, str], list[str]]
+
+    def nodes(self, resource_type: str) -> list[dict]:
+        """Return what dbt has of one resource type."""
+        nodes = [n for n in self.manifest["nodes"].values() if n["resource_type"] == resource_type]
+        assert nodes
+        return nodes
+
+    def relations(self) -> list[dict]:
+        """Return everything that is a table or a view in the database."""
+        return [*self.nodes("model"), *self.nodes("seed"), *self.manifest["sources"].values()]
+
+    def macros(self) -> list[dict]:
+        """Return the project's own macros."""
+        macros = [m for m in self.manifest["macros"].values() if m["package_name"] == PACKAGE]
+        assert macros
+        return macros
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("demo")
+    environment = os.environ | {
+        "MM_DATA_DIR": str(PROJECT / "data"),
+        "MM_DATABASE_DIR": str(folder / "database"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+    run = subprocess.run(  # noqa: S603 - our own command, no shell
+        # All there is: a build by default leaves the unit tests out, see selectors.yml.
+        [
+            Path(sys.executable).with_name("dbt"),
+            *("--no-use-colors", "build", "--no-partial-parse", "--select", "fqn:*"),
+        ],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = run.stdout + run.stderr
+    assert run.returncode == 0, output
+    columns: dict[tuple[str, str], list[str]] = {}
+    with duckdb.connect(str(folder / "database/working/demo.duckdb"), read_only=True) as connection:
+        for schema, table, column in connection.execute(
+            "select table_schema, table_name, column_name from information_schema.columns"
+        ).fetchall():
+            columns.setdefault((schema, table), []).append(column)
+    manifest = json.loads((folder / "target/manifest.json").read_text(encoding="utf-8"))
+    return Built(output, manifest, columns)
+
+
+def without_description(things: list[dict]) -> list[str]:
+    return [thing.get("unique_id", thing["name"]) for thing in things if not thing["description"].strip()]
+
+
+def test_all_tables_are_described(built: Built) -> None:
+    assert without_description(built.relations()) == []
+    assert [s["name"] for s in built.manifest["sources"].values() if not s["source_description"]] == []
+
+
+def test_all_columns_are_described(built: Built) -> None:
+    assert [
+        (relation["name"], column)
+        for relation in built.relations()
+        for column in without_description(list(relation["columns"].values()))
+    ] == []
+
+
+def test_described_columns_are_those_of_the_database(built: Built) -> None:
+    for relation in built.relations():
+        name = relation.get("alias") or relation["identifier"]
+        found = built.columns[relation["schema"], name]
+        if name == "demo_coursecompletion":
+            found = [column for column in found if not OF_A_COURSE.fullmatch(column)]
+        assert sorted(relation["columns"]) == sorted(found), relation["unique_id"]
+
+
+def test_all_tests_are_described(built: Built) -> None:
+    singular = [test for test in built.nodes("test") if "test_metadata" not in test]
+    assert len(singular) >= 3
+    assert without_description(singular) == []
+    unit_tests = list(built.manifest["unit_tests"].values())
+    assert len(unit_tests) >= 24
+    assert [test["name"] for test in unit_tests if not (test["description"] or "").strip()] == []
+
+
+def test_all_macros_and_their_arguments_are_described(built: Built) -> None:
+    assert without_description(built.macros()) == []
+    for macro in built.macros():
+        name = macro["name"].removeprefix("test_")
+        signature = re.search(rf"{{%-? (?:macro|test) {name}\((.*?)\)", macro["macro_sql"])
+        assert signature, macro["name"]
+        arguments = [a.split("=")[0].strip() for a in signature[1].split(",") if a.strip()]
+        assert [a["name"] for a in macro["arguments"]] == arguments, macro["name"]
+        assert without_description(macro["arguments"]) == [], macro["name"]
+
+
+def test_models_begin_with_their_grain(built: Built) -> None:
+    for model in built.nodes("model"):
+        first_line = (PROJECT / model["original_file_path"]).read_text(encoding="utf-8").splitlines()[0]
+        assert first_line.startswith("-- One row"), model["original_file_path"]
+
+
+def test_dbt_has_nothing_to_deprecate(built: Built) -> None:
+    assert "Completed successfully" in built.output
+    assert "deprecat" not in built.output.lower(), built.output
