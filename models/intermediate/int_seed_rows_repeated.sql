@@ -26,7 +26,8 @@ keys as (
     union all
     select 'courses.csv, course ' || course from courses
     union all
-    select concat('courses.csv, position ', {{ whole_number('position') }}, ' of program ', program) from courses
+    select 'courses.csv, position ' || {{ whole_number('position') }} || ' of program ' || program as seed_row
+    from courses
     union all
     select 'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) from course_prefixes
     union all
