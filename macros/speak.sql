@@ -14,7 +14,7 @@
 {% macro warn_with_messages(relation) %}
     {%- if execute -%}
         {%- for message in run_query('select message from ' ~ relation ~ ' order by message').columns[0].values() -%}
-            {%- do exceptions.warn(message) -%}
+            {%- do exceptions.warn('Warning: ' ~ message) -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}

@@ -10,7 +10,10 @@ import csv
 import glob
 import hashlib
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -290,7 +293,7 @@ def _read_header(report: Report) -> None:
         raise RefusedError(reason)
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
-        with report.path.open(encoding="utf-8-sig", newline="") as file:
+        with report.path.open(encoding="utf-8-sig", newline="\n") as file:
             reader = csv.reader(file, strict=True)
             report.header = next(reader)
             report.header_lines = reader.line_num
@@ -362,8 +365,9 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
     all_cells = ", ".join(f"c{i}" for i in range(len(report.header)))
     types = ", ".join(f"'c{i}': 'varchar'" for i in range(len(report.header)))
     connection.execute("drop table if exists reject_errors; drop table if exists reject_scans")
-    connection.execute(
-        f"""
+    with _with_header_in_one_line(report) as path:
+        connection.execute(
+            f"""
         insert into {table}
         select
             $file_id,
@@ -388,8 +392,8 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
             )
         )
         """,
-        {"file_id": file_id, "header_lines": report.header_lines, "path": glob.escape(str(report.path))},
-    )
+            {"file_id": file_id, "header_lines": report.header_lines, "path": glob.escape(str(path))},
+        )
     rejected, loaded, last_line = connection.execute(
         f"select (select count(*) from reject_errors), count(*), max(line + line_count - 1) from {table}"
         " where file_id = $1",
@@ -398,6 +402,26 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
     if rejected or (last_line or report.header_lines) != physical_lines:
         return loaded + _relocate(connection, file_id, report, loaded)
     return loaded
+
+
+@contextmanager
+def _with_header_in_one_line(report: Report) -> Iterator[Path]:
+    """Yield a file to read, whose header is in one line.
+
+    DuckDB takes the first line break that it sees, one within a header's quotes too, for the file's own, and
+    then reads nothing, without an error. So a header that has some is replaced, in a copy.
+    """
+    if report.header_lines == 1:
+        yield report.path
+        return
+    with tempfile.NamedTemporaryFile(suffix=".csv") as copy, report.path.open("rb") as file:
+        for _ in range(report.header_lines):
+            last_line = file.readline()
+        line_end = b"\r\n" if last_line.endswith(b"\r\n") else b"\n"
+        copy.write(b"," * (len(report.header) - 1) + line_end)
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _relocate(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report, loaded: int) -> int:
