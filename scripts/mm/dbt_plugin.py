@@ -60,7 +60,7 @@ class Plugin(BasePlugin):
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
         self.connection = conn
         if edx_reports.prepare_tables(conn):
-            _say(f"Another version made the working file {self.working}: all files are loaded anew.")
+            _say(f"Another version made the working file {self.working}: a build loads all files anew.")
         flags = get_flags()
         if flags.WHICH in {"build", "run"}:
             edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
