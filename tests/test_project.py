@@ -51,7 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
-    run = subprocess.run(  # noqa: S603 - our own command, no shell
+    run = subprocess.run(
         # All there is: a build by default leaves the unit tests out, see selectors.yml.
         [
             Path(sys.executable).with_name("dbt"),
@@ -130,3 +130,20 @@ def test_models_begin_with_their_grain(built: Built) -> None:
 def test_dbt_has_nothing_to_deprecate(built: Built) -> None:
     assert "Completed successfully" in built.output
     assert "deprecat" not in built.output.lower(), built.output
+
+
+def test_an_exposure_names_what_it_depends_on(built: Built) -> None:
+    for exposure in built.manifest["exposures"].values():
+        models = [built.manifest["nodes"][node] for node in exposure["depends_on"]["nodes"]]
+        # the wide table's name begins with the program's
+        names = [model["alias"].removeprefix("demo_") for model in models]
+        assert sorted(exposure["config"]["meta"]["relations"]) == sorted(names), exposure["name"]
+        assert without_description([exposure]) == []
+
+
+def test_the_bi_file_is_all_that_is_published(built: Built) -> None:
+    published = {
+        model["alias"].removeprefix("demo_") for model in built.nodes("model") if model["schema"] == "main"
+    }
+    exposures = built.manifest["exposures"].values()
+    assert {name for exposure in exposures for name in exposure["config"]["meta"]["relations"]} == published

@@ -1,0 +1,120 @@
+"""What analysts use: the analyses, and SQLAlchemy with old DuckDB clients while a build replaces the file."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from report_fixtures import DBT, PROJECT, Build, Place, read, scenario
+
+CLIENTS = PROJECT / ".venv" / "clients"
+# Holds a connection open as Superset does; says what it sees before and after a line from outside, and anew.
+READER = """
+import sys
+import sqlalchemy
+url = f"duckdb:///{sys.argv[1]}?access_mode=read_only"
+count = sqlalchemy.text("select count(*) from learners")
+engine = sqlalchemy.create_engine(url)
+with engine.connect() as connection:
+    print(connection.execute(count).scalar(), flush=True)
+    sys.stdin.readline()
+    print(connection.execute(count).scalar(), flush=True)
+engine.dispose()
+with sqlalchemy.create_engine(url).connect() as connection:
+    print(connection.execute(count).scalar(), flush=True)
+"""
+
+
+@scenario
+def demo(place: Place) -> Build:
+    shutil.copytree(PROJECT / "data" / "demo", place.data / "demo")
+    return place.build(None).passed()
+
+
+@pytest.fixture(scope="module")
+def analyses(demo: Build) -> Path:
+    """Compile the analyses of the demo; give the folder that they are in."""
+    place = demo.place
+    environment = os.environ | {
+        "MM_DATA_DIR": str(place.data),
+        "MM_DATABASE_DIR": str(place.database),
+        "DBT_LOG_PATH": str(place.logs),
+        "DBT_TARGET_PATH": str(place.target),
+    }
+    command = [DBT, "compile", "--select", "path:analyses"]
+    compiled = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert compiled.returncode == 0, compiled.stdout
+    return place.target / "compiled" / "micromastersreports" / "analyses"
+
+
+# Rows of the demo by other ways to count them: learners and courses of the published tables themselves.
+@pytest.mark.parametrize(
+    ("name", "rows_by_another_way"),
+    [
+        ("micromasters_report", "select count(*) from learners"),
+        (
+            "audit_passed_in_the_last_run",
+            "select count(*) from course_instancedetails where audit_passed = 'Y' and term || year = '12026'",
+        ),
+        ("one_course_away", "select count(*) from demo_coursecompletion where no_certificate_eligible = 3"),
+        (
+            "certificate_rate_by_country_and_track",
+            "select count(distinct (country, enrollment_track)) from learner_courses natural join learners",
+        ),
+        # the demo is one program
+        ("cross_program_learners", "select 0"),
+    ],
+)
+def test_an_analysis_answers_its_question(
+    demo: Build, analyses: Path, name: str, rows_by_another_way: str
+) -> None:
+    answer = read(demo.published, (analyses / f"{name}.sql").read_text("utf-8"))
+    assert len(answer) == demo.rows(rows_by_another_way)[0][0]
+
+
+def test_steps_between_courses_are_one_fewer_than_the_courses_passed(demo: Build, analyses: Path) -> None:
+    answer = read(demo.published, (analyses / "time_between_courses.sql").read_text("utf-8"))
+    passed = demo.rows("select sum(courses_passed - 1) from learner_progress where courses_passed > 0")
+    assert sum(learners for _, _, learners, _ in answer) == passed[0][0]
+
+
+def test_every_analysis_is_tried_and_tells_its_question(analyses: Path) -> None:
+    for path in sorted((PROJECT / "analyses").glob("*.sql")):
+        text = path.read_text("utf-8")
+        assert text.startswith("-- Question: "), path.name
+        assert "\n-- Answer: " in text, path.name
+        assert (analyses / path.name).is_file()
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
+def test_an_old_client_reads_on_while_a_build_replaces_the_file(demo: Build, version: str) -> None:
+    client = CLIENTS / f"duckdb-{version}"
+    if version == "1.0.0" and sys.version_info >= (3, 13):
+        pytest.skip("DuckDB 1.0.0 has no wheel for this Python")
+    assert (client / "duckdb_engine").is_dir(), "`make test` installs the old clients; run it once"
+    before = demo.rows("select count(*) from learners")[0][0]
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, demo.published],
+        env=os.environ | {"PYTHONPATH": str(client)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert reader.stdout
+    assert int(reader.stdout.readline()) == before
+    # the next build has one learner more, who is in no other report
+    number = int(version.replace(".", ""))
+    demo.place.write(
+        "demo",
+        f"ExampleX_BEES1x_R{number}_student_profile_info_2024-07-01-0000.csv",
+        f"id,username,name,email,country\r\n{number},pupil_{number},New,pupil{number}@example.org,AU\r\n",
+    )
+    demo.place.build(None).passed()
+    rest, _ = reader.communicate("go on\n", timeout=60)
+    kept, seen_anew = map(int, rest.split())
+    assert kept == before
+    assert seen_anew == demo.rows("select count(*) from learners")[0][0] != before
