@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
@@ -26,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 from mm import mailout
+from mm.export import Format, export
 from mm.optouts import OptOuts
 from mm.published import Candidate, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
@@ -269,6 +271,60 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
             )
 
 
+@app.command("export")
+def export_report(
+    program: ProgramCode,
+    *,
+    kind: Annotated[
+        Format, typer.Option("--format", help="csv or xlsx for a spreadsheet, parquet for other tools.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write; out/PROGRAM/PROGRAM_coursecompletion.* in the project if not given."
+        ),
+    ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="CSV: no apostrophe before texts that a spreadsheet would calculate."),
+    ] = False,
+) -> None:
+    """Write the report, a row per learner, most certificates first.
+
+    Example: mm export demo --format xlsx
+    """
+    if raw and kind is not Format.CSV:
+        message = "--raw goes with --format csv; the other formats hold every text as it is."
+        raise typer.BadParameter(message)
+    path, learners = export(program, kind, out, raw=raw)
+    typer.echo(f"{_learners(learners)} written to {path}. It holds personal data.")
+
+
+@app.command("report")
+def draw_report(
+    program: ProgramCode,
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; out/PROGRAM/report.html in the project if not given."),
+    ] = None,
+    with_learners: Annotated[
+        bool,
+        typer.Option("--with-learners", help="Also name the learners with one certificate to go."),
+    ] = False,
+) -> None:
+    """Draw how the program does, as one HTML file to read, print or hand on; it names no learner.
+
+    Example: mm report demo
+    """
+    # The plotting library takes as long to load as all the rest together.
+    from mm.report import write_report  # noqa: PLC0415
+
+    path = write_report(program, out, now=datetime.now(UTC), with_learners=with_learners)
+    private = " It holds personal data." if with_learners else ""
+    typer.echo(f"Report written: open {path} in a browser.{private}")
+
+
 @app.command()
 def build(program: ProgramCode) -> None:
     """Build the program's report and mailout from its downloads, as `dbt build` does.
@@ -333,6 +389,10 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be used: {error.strerror}."
     return str(error)
+
+
+def _learners(count: int) -> str:
+    return "1 learner" if count == 1 else f"{count} learners"
 
 
 def _mails(count: int) -> str:

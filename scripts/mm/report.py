@@ -1,0 +1,509 @@
+"""Draw a program's report: one HTML file with pictures, which needs nothing else to be shown."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import duckdb
+import matplotlib as mpl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from mm.export import published, whole_file
+from mm.settings import PROJECT, TEMPLATES, MailoutError
+
+# A chart is as wide as a phone of 360 pixels leaves room for, so its text is never scaled down.
+_WIDTH = 328
+_ROW, _HEADER = 24, 22
+_TEXT, _SMALL_TEXT = 12, 11
+_GAP = 8
+_WIDEST_LABEL = 120
+# Okabe and Ito's colours, which everybody can tell apart, and a grey. They only stand for the page's own
+# properties, such as --passed, which have a shade for light and one for dark.
+_COLOURS = {
+    "enrolled": "#999999",
+    "attempted": "#009e73",
+    "passed": "#0072b2",
+    "verified": "#cc79a7",
+    "eligible": "#d55e00",
+    "axis": "#333333",
+}
+_COUNTRIES = 15
+_SVG = "{http://www.w3.org/2000/svg}"
+_STAGES = {
+    "enrolled": "no graded work handed in yet",
+    "attempted": "a grade above 0, no course passed yet",
+    "passed one": "passed one course",
+    "on the way": "passed several courses",
+    "one to go": "one certificate short of the series",
+    "series complete": "all certificates of the series",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A row of a chart: its label, a bar for each value with its colour, and texts at its right end."""
+
+    label: str
+    bars: Sequence[tuple[int, str]]
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture and the table behind it. detail: what the title does not say, or None."""
+
+    title: str
+    detail: str | None
+    svg: Markup
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def write_report(
+    program: str, out: Path | None = None, *, now: datetime, with_learners: bool = False
+) -> Path:
+    """Write the report as of `now` (aware) and return its file.
+
+    out None: out/<program>/report.html in the project. with_learners: also name those who are one
+    certificate short. MailoutError or OSError where it cannot be made; then `out` is as it was.
+    """
+    with published(program) as connection:
+        page = render_report(connection, now, with_learners=with_learners)
+    out = out or PROJECT / "out" / program / "report.html"
+    with whole_file(out) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return out
+
+
+def render_report(
+    connection: duckdb.DuckDBPyConnection, now: datetime, *, with_learners: bool = False
+) -> str:
+    """Return the report's HTML, the same for the same data and moment."""
+    # The tables' times are UTC without saying so.
+    now = now.astimezone(UTC).replace(tzinfo=None)
+    program = _one(connection, "from programs")
+    courses = _all(
+        connection, "select *, coalesce(title, course) as name from course_summary order by position"
+    )
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": _number, "share": _share, "day": _day, "moment": _moment, "many": _many}
+    return environment.get_template("report.html.j2").render(
+        program=program,
+        now=now,
+        summary=_one(connection, "from program_summary"),
+        courses=courses,
+        runs=_one(connection, "select count(*) as runs from course_run_summary")["runs"],
+        certificates=_certificates(connection),
+        stages=_stages(connection),
+        one_to_go=_all(connection, _ONE_TO_GO),
+        learners=_all(connection, _LEARNERS) if with_learners else None,
+        funnels=[_funnel(course) for course in courses],
+        course_runs=_course_runs(connection, courses),
+        countries=_countries(connection),
+        differences=_one(connection, _DIFFERENCES),
+        health=_health(connection, now),
+    )
+
+
+_ONE_TO_GO = """
+    select
+        coalesce(courses.title, learner_progress.next_course) as course,
+        count(*) as learners
+    from learner_progress
+    left join courses on learner_progress.next_course = courses.course
+    where learner_progress.stage = 'one to go'
+    group by courses.position, courses.title, learner_progress.next_course
+    order by courses.position nulls last
+"""
+
+_LEARNERS = """
+    select
+        learners.student_id,
+        learners.name,
+        learners.email,
+        learners.is_retired,
+        coalesce(courses.title, learner_progress.next_course) as course,
+        learner_progress.stage_reason
+    from learner_progress
+    inner join learners on learner_progress.student_id = learners.student_id
+    left join courses on learner_progress.next_course = courses.course
+    where learner_progress.stage = 'one to go'
+    order by courses.position nulls last, learners.student_id
+"""
+
+# Until June 2018 edX called passing audit learners eligible, and until June 2017 it did not tell who left;
+# since 2020 it may leave audit learners out.
+_DIFFERENCES = """
+    with runs as (
+        select
+            *,
+            reported_at < timestamp '2018-06-01' as calls_audit_eligible,
+            certificate_eligible - verified_passed as not_verified
+        from course_run_summary
+    )
+    select
+        coalesce(sum(not_verified) filter (calls_audit_eligible), 0)::bigint as early_eligible,
+        count(*) filter (calls_audit_eligible and not_verified > 0) as early_runs,
+        coalesce(sum(not_verified) filter (not calls_audit_eligible), 0)::bigint as other_eligible,
+        coalesce(sum(unenrolled), 0)::bigint as unenrolled,
+        count(*) filter (reported_at < timestamp '2017-06-01') as silent_runs,
+        count(*) filter (reported_at >= timestamp '2020-01-01' and learners > 0 and verified = learners)
+            as verified_only_runs,
+        coalesce(bool_or(passed > attempted), false) as has_allowlisted
+    from runs
+"""
+
+_RUNS = """
+    select
+        summary.*,
+        case
+            when starts_with(lower(summary.course_instance), lower(courses.file_prefix) || '_')
+                then substr(summary.course_instance, length(courses.file_prefix) + 2)
+            -- an older prefix of a course that was renumbered: organization and number
+            else regexp_replace(summary.course_instance, '^[^_]+_[^_]+_', '')
+        end as run
+    from course_run_summary as summary
+    inner join courses on summary.course = courses.course
+    order by summary.position, summary.run_order
+"""
+
+_COUNTRY_ROWS = f"""
+    with placed as (
+        select
+            *,
+            row_number() over (order by country is null, learners desc, country) as place
+        from country_summary
+    )
+    select
+        case
+            when country is null then 'Not given'
+            when place <= {_COUNTRIES} then country
+            else 'Others'
+        end as label,
+        count(*) as countries,
+        sum(learners)::bigint as learners,
+        sum(passed)::bigint as passed,
+        sum(certificate_eligible)::bigint as certificate_eligible
+    from placed
+    group by label
+    order by label = 'Not given', label = 'Others', learners desc, label
+"""
+
+
+def _certificates(connection: duckdb.DuckDBPyConnection) -> Chart:
+    rows = _all(connection, "from certificate_summary order by no_certificate_eligible")
+    total = sum(row["learners"] for row in rows)
+    names = [_many(row["no_certificate_eligible"], "certificate") for row in rows]
+    return _chart(
+        "certificates",
+        "Certificates per learner",
+        [
+            Bars(
+                name,
+                [(row["learners"], "passed")],
+                [_number(row["learners"]), _share(row["learners"], total)],
+            )
+            for name, row in zip(names, rows, strict=True)
+        ],
+        ["Certificates", "Learners", "Of all learners"],
+        [
+            [str(row["no_certificate_eligible"]), _number(row["learners"]), _share(row["learners"], total)]
+            for row in rows
+        ],
+    )
+
+
+def _stages(connection: duckdb.DuckDBPyConnection) -> Chart:
+    found = connection.execute("select stage, count(*) from learner_progress group by stage").fetchall()
+    counts = dict.fromkeys(_STAGES, 0) | dict(found)
+    total = sum(counts.values())
+    colours = {"one to go": "eligible", "series complete": "attempted"}
+    return _chart(
+        "stages",
+        "Learners by stage",
+        [
+            Bars(
+                stage.capitalize(),
+                [(count, colours.get(stage, "passed"))],
+                [_number(count), _share(count, total)],
+            )
+            for stage, count in counts.items()
+        ],
+        ["Stage", "Which means", "Learners", "Of all learners"],
+        [
+            [stage.capitalize(), _STAGES.get(stage, ""), _number(count), _share(count, total)]
+            for stage, count in counts.items()
+        ],
+    )
+
+
+def _funnel(course: Mapping[str, Any]) -> Chart:
+    steps = {
+        "Enrolled": ("learners", "enrolled"),
+        "Attempted": ("attempted", "attempted"),
+        "Passed": ("passed", "passed"),
+        "Passed, verified": ("verified_passed", "verified"),
+        "Certificate-eligible": ("certificate_eligible", "eligible"),
+    }
+    everybody = course["learners"]
+    counts = {step: course[column] for step, (column, _) in steps.items()}
+    return _chart(
+        f"funnel-{course['position']}",
+        course["name"],
+        [
+            Bars(step, [(counts[step], colour)], [_number(counts[step]), _share(counts[step], everybody)])
+            for step, (_, colour) in steps.items()
+        ],
+        ["Step", "Learners", "Of those enrolled"],
+        [[step, _number(count), _share(count, everybody)] for step, count in counts.items()],
+        detail="Capstone" if course["is_capstone"] else None,
+    )
+
+
+def _course_runs(connection: duckdb.DuckDBPyConnection, courses: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    runs = _all(connection, _RUNS)
+    charts = []
+    for course in courses:
+        own = [run for run in runs if run["course"] == course["course"]]
+        if own:
+            charts.append(
+                _chart(
+                    f"runs-{course['position']}",
+                    course["name"],
+                    [_three_bars(run["run"], run) for run in own],
+                    ["Run", "Reported", "Enrolled", "Attempted", "Passed", "Eligible"],
+                    [
+                        [run["run"], f"{run['reported_at']:%d\u00a0%b\u00a0%Y}"]
+                        + [_number(run[column]) for column in ("learners", "attempted", "passed")]
+                        + [_number(run["certificate_eligible"])]
+                        for run in own
+                    ],
+                    detail=_many(len(own), "run"),
+                    headers=_THREE,
+                )
+            )
+    return charts
+
+
+def _countries(connection: duckdb.DuckDBPyConnection) -> Chart | None:
+    rows = _all(connection, _COUNTRY_ROWS)
+    if not rows:
+        return None
+    others = next((row["countries"] for row in rows if row["label"] == "Others"), 0)
+    return _chart(
+        "countries",
+        "Learners by country",
+        # Those that are no country may be more than any that is: their bars would leave it no room.
+        [_three_bars(row["label"], row, drawn=row["label"] not in {"Others", "Not given"}) for row in rows],
+        ["Country", "Enrolled", "Passed", "Eligible"],
+        [
+            [
+                row["label"],
+                *(_number(row[column]) for column in ("learners", "passed", "certificate_eligible")),
+            ]
+            for row in rows
+        ],
+        detail=f"Others: {_many(others, 'country', 'countries')}" if others else None,
+        headers=_THREE,
+    )
+
+
+_THREE = (("enrolled", "enrolled"), ("passed", "passed"), ("eligible", "eligible"))
+
+
+def _three_bars(label: str, row: Mapping[str, Any], *, drawn: bool = True) -> Bars:
+    counts = [row["learners"], row["passed"], row["certificate_eligible"]]
+    bars = [(count, colour) for count, (_, colour) in zip(counts, _THREE, strict=True)]
+    return Bars(label, bars if drawn else [], [_short_number(count) for count in counts])
+
+
+def _health(connection: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, Any]:
+    counts = dict(connection.execute("select status, count(*) from report_files group by status").fetchall())
+    newest = _one(connection, "select max(reported_at) as at from report_files where status = 'used'")["at"]
+    return {
+        "files": {status: counts.get(status, 0) for status in ("used", "superseded", "ignored", "refused")},
+        "newest": newest,
+        "age": None if newest is None else _age(now - newest),
+        "ignored": _all(
+            connection,
+            "select reason, count(*) as files from report_files where status = 'ignored'"
+            " group by reason order by files desc, reason",
+        ),
+        "rejected": _all(
+            connection,
+            # Each such reason names its own line: one group of them, not one for each.
+            r"select regexp_replace(reason, '^line \d+ has', 'a later line has') as reason,"
+            " count(*) as rows, count(distinct file_name) as files"
+            " from rejected_rows group by 1 order by rows desc, reason",
+        ),
+    }
+
+
+def _chart(  # noqa: PLR0913 - one argument for each part of a chart
+    key: str,
+    title: str,
+    bars: Sequence[Bars],
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    detail: str | None = None,
+    headers: Sequence[tuple[str, str]] = (),
+) -> Chart:
+    named = f"{title} ({detail})" if detail else title
+    described = "; ".join(f"{row.label}: {', '.join(row.texts)}" for row in bars)
+    heads = ", ".join(header for header, _ in headers)
+    description = f"{heads}: {described}" if heads else described
+    return Chart(title, detail, _inline(_draw(bars, headers), key, named, description), head, rows)
+
+
+def _draw(rows: Sequence[Bars], headers: Sequence[tuple[str, str]]) -> str:
+    """Return an SVG of horizontal bars: label, bars, columns of texts; headers name columns and colours."""
+    texts = list(zip(*(row.texts for row in rows), strict=True))
+    names = [header for header, _ in headers] or [""] * len(texts)
+    columns = [
+        _GAP + max(_width(name, _SMALL_TEXT), *map(_width, column))
+        for name, column in zip(names, texts, strict=True)
+    ]
+    rights = [_WIDTH - sum(columns[i + 1 :]) for i in range(len(columns))]
+    left = _GAP + min(_WIDEST_LABEL, max(_width(row.label) for row in rows))
+    room = _WIDTH - sum(columns) - left
+    largest = max((value for row in rows for value, _ in row.bars), default=0) or 1
+    top = _HEADER if headers else 0
+    height = top + _ROW * len(rows)
+    thickness = 5 if len(rows[0].bars) > 1 else 14
+    # Text stays text, so that it can be searched, read aloud and shown in the reader's own font.
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set_xlim(0, _WIDTH)
+        axes.set_ylim(height, 0)
+
+        def write(x: float, y: float, text: str, side: str, size: int = _TEXT) -> None:
+            axes.text(x, y, text, ha=side, va="center_baseline", size=size, parse_math=False)
+
+        def bar(x: float, y: float, width: float, thick: float, colour: str) -> None:
+            axes.barh(y, width, thick, x, color=_COLOURS[colour], linewidth=0, clip_on=False)
+
+        for (name, colour), right in zip(headers, rights, strict=False):
+            write(right, 7, name, "right", _SMALL_TEXT)
+            bar(right - _width(name, _SMALL_TEXT), 17, _width(name, _SMALL_TEXT), 3, colour)
+        for i, row in enumerate(rows):
+            middle = top + _ROW * (i + 0.5)
+            write(0, middle, _fitting(row.label), "left")
+            for j, (value, colour) in enumerate(row.bars):
+                y = middle + (thickness + 1) * (j - (len(row.bars) - 1) / 2)
+                if value:
+                    # One learner among a million is still to be seen.
+                    bar(left, y, max(value / largest * room, 1), thickness, colour)
+            for text, right in zip(row.texts, rights, strict=True):
+                write(right, middle, text, "right")
+        bar(left - 1, top + (height - top) / 2, 1, height - top, "axis")
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True)
+    return buffer.getvalue()
+
+
+def _inline(svg: str, key: str, title: str, description: str) -> Markup:
+    """Return the bars and texts of matplotlib's SVG as one that a page can hold and colour."""
+    drawn = ET.fromstring(svg)  # noqa: S314 - made here
+    names = {"title": f"{key}-title", "desc": f"{key}-desc"}
+    picture = ET.Element(
+        "svg",
+        {"viewBox": drawn.attrib["viewBox"], "role": "img", "aria-labelledby": " ".join(names.values())},
+    )
+    for tag, text in (("title", title), ("desc", description)):
+        ET.SubElement(picture, tag, id=names[tag]).text = text
+    properties = {colour: f"var(--{name})" for name, colour in _COLOURS.items()}
+    for part in drawn.iter():
+        style = dict(item.split(": ", 1) for item in part.get("style", "").split("; ") if item)
+        if part.tag == f"{_SVG}path" and style.get("fill") in properties:
+            outline = " ".join(part.attrib["d"].split())
+            ET.SubElement(picture, "path", d=outline, style=f"fill: {properties[style['fill']]}")
+        elif part.tag == f"{_SVG}text":
+            kept = {name: part.attrib[name] for name in ("x", "y")}
+            kept |= {name: style[name] for name in ("font-size", "text-anchor")}
+            ET.SubElement(picture, "text", kept).text = part.text
+    return Markup(ET.tostring(picture, encoding="unicode"))  # noqa: S704 - escaped by tostring
+
+
+def _width(text: str, size: int = _TEXT) -> float:
+    # matplotlib's own font is wider than those that systems show, so what fits in it fits in theirs.
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
+    return float(width)
+
+
+def _fitting(label: str) -> str:
+    if _width(label) <= _WIDEST_LABEL:
+        return label
+    while _width(label + "…") > _WIDEST_LABEL:
+        label = label[:-1]
+    return label + "…"
+
+
+def _all(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(query)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
+    rows = _all(connection, query)
+    if len(rows) != 1:
+        message = "The published database does not hold just one program: run `mm build` again."
+        raise MailoutError(message)
+    return rows[0]
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _short_number(count: int) -> str:
+    """Return at most four digits and a letter, which a chart's narrow column has room for."""
+    for unit, letter in ((10**6, "M"), (10**3, "k")):
+        if count >= 10 * unit:
+            return f"{count / unit:.0f}{letter}"
+    return _number(count)
+
+
+def _share(count: int, total: int) -> str:
+    """Return a percentage that says neither 0% nor 100% where it only nearly is; empty without a total."""
+    if not total:
+        return ""
+    percent = f"{count / total:.0%}"
+    if percent == "0%" and count:
+        return "<1%"
+    return ">99%" if percent == "100%" and count < total else percent
+
+
+def _many(count: int, one: str, several: str | None = None) -> str:
+    return f"{_number(count)} {one if count == 1 else several or one + 's'}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{_day(moment)}, {moment:%H:%M} UTC"
+
+
+def _age(age: timedelta) -> str:
+    if age < timedelta(0):
+        return "dated later than this report"
+    return f"{_many(age.days, 'day')} old" if age.days else "less than a day old"

@@ -1,0 +1,272 @@
+"""What the tests of the report share: real CSV files in a folder of their own, a real `dbt build`.
+
+A test names a scenario, a function that writes files and builds. The scenarios that a session needs run
+side by side from its start, as a build takes seconds and most of the tests only read what it made.
+
+Each builds in a copy of the project, as fresh from a clone, with its data and database beside it.
+
+Every invented learner has `pupil` in address, username and name, so that a test can tell whether anything
+that dbt writes names one.
+"""
+
+import csv
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import duckdb
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+DBT = Path(sys.executable).with_name("dbt")
+PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
+PROJECT_FOLDERS = ("analyses", "macros", "models", "scripts", "seeds", "tests")
+BUILD_SECONDS = 300
+
+# A course without graded content, cohorts, experiments or teams has just these.
+G4_MINIMAL = (
+    "Student ID,Email,Username,Grade,Enrollment Track,Verification Status,Certificate Eligible,"
+    "Certificate Delivered,Certificate Type,Enrollment Status"
+)
+PROFILE = (
+    "id,username,name,email,language,location,year_of_birth,gender,level_of_education,mailing_address,"
+    "goals,enrollment_mode,verification_status,city,country"
+)
+
+Row = tuple[Any, ...]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a `dbt build` that has ended leaves behind."""
+
+    place: "Place"
+    program: str
+    returncode: int
+    output: str
+
+    @property
+    def published(self) -> Path:
+        """The file that readers have."""
+        return self.place.published(self.program)
+
+    def passed(self) -> Self:
+        """Stop here, with what dbt said, where the build did not pass."""
+        assert self.returncode == 0, self.output
+        return self
+
+    def rows(self, query: str) -> list[Row]:
+        """Ask the published file."""
+        return read(self.published, query)
+
+    def everything_written(self) -> str:
+        """All that dbt wrote for people to read, and all that it left in its own folders."""
+        files = [
+            path
+            for folder in (self.place.logs, self.place.target)
+            for path in folder.rglob("*")
+            if path.is_file()
+        ]
+        return self.output + "".join(path.read_text("utf-8", "replace") for path in files)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a copy of the project, and with all that a build reads and writes.
+
+    The folders' names go to dbt as they are, relative to the project. So they are the same everywhere, and
+    dbt can use again what it parsed in another place.
+    """
+
+    root: Path
+    data_dir: str = "downloads"
+    database_dir: str = "databases"
+
+    def __post_init__(self) -> None:
+        """Copy the project, where it is not here yet."""
+        if (self.root / "models").exists():
+            return
+        for name in PROJECT_FILES:
+            shutil.copy2(PROJECT / name, self.root)
+        ignored = shutil.ignore_patterns("__pycache__", "*test*.py", "*fixtures.py", "clients")
+        for name in PROJECT_FOLDERS:
+            if (PROJECT / name).exists():
+                shutil.copytree(PROJECT / name, self.root / name, ignore=ignored)
+
+    @property
+    def data(self) -> Path:
+        """Where the programs' folders are."""
+        return self.root / self.data_dir
+
+    @property
+    def database(self) -> Path:
+        """Where the published files are."""
+        return self.root / self.database_dir
+
+    @property
+    def logs(self) -> Path:
+        """Where dbt logs."""
+        return self.root / "logs"
+
+    @property
+    def target(self) -> Path:
+        """Where dbt keeps what it parsed and compiled."""
+        return self.root / "target"
+
+    def published(self, program: str) -> Path:
+        """Where a program's published file is."""
+        return self.database / f"{program}.duckdb"
+
+    def working(self, program: str) -> Path:
+        """Where dbt builds a program before it is published."""
+        return self.database / "working" / f"{program}.duckdb"
+
+    def write(self, program: str, name: str, content: str | bytes) -> Path:
+        """Put a download into a program's folder, byte for byte."""
+        path = self.data / program / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def start(self, program: str | None, *arguments: str) -> subprocess.Popen[str]:
+        """Start a `dbt build`; None builds the program that dbt builds when nobody names one."""
+        parsed = self.target / "partial_parse.msgpack"
+        if program in _parsed and not parsed.exists():
+            parsed.parent.mkdir(exist_ok=True)
+            shutil.copy2(_parsed[program], parsed)
+        choice = [] if program is None else ["--vars", f"program: {program}"]
+        return subprocess.Popen(
+            [DBT, "build", *choice, *arguments],
+            cwd=self.root,
+            env=os.environ
+            | {
+                "MM_DATA_DIR": self.data_dir,
+                "MM_DATABASE_DIR": self.database_dir,
+                "DBT_TARGET_PATH": "target",
+                "DBT_LOG_PATH": "logs",
+                "DBT_USE_COLORS": "false",
+            },
+            # as on most machines: what is made is readable by all, unless somebody cares
+            umask=0o022,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ended(self, process: subprocess.Popen[str], program: str) -> Build:
+        """Wait for a build that was started."""
+        output, _ = process.communicate(timeout=BUILD_SECONDS)
+        parsed = self.target / "partial_parse.msgpack"
+        if process.returncode == 0 and self.data_dir == Place.data_dir:
+            _parsed.setdefault(program, parsed)
+        return Build(self, program, process.returncode, output)
+
+    def build(self, program: str | None, *arguments: str) -> Build:
+        """Build a program and wait for it."""
+        return self.ended(self.start(program, *arguments), program or "demo")
+
+    def change_seed(self, name: str, old: str, new: str) -> None:
+        """Replace a text that is in a seed exactly once."""
+        path = self.root / "seeds" / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, f"{old!r} is not once in {name}"
+        path.write_text(text.replace(old, new), "utf-8")
+
+
+# program: a file with what dbt parsed for it
+_parsed: dict[str | None, Path] = {}
+
+
+def read(database: Path, query: str) -> list[Row]:
+    """Ask a DuckDB file as a BI tool does: read-only."""
+    connection = duckdb.connect(str(database), read_only=True)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def tables_of(database: Path) -> dict[str, list[Row]]:
+    """All the rows of all the tables in a file, sorted."""
+    names = [name for (name,) in read(database, "select table_name from duckdb_tables() order by all")]
+    return {name: sorted(read(database, f'from "{name}"'), key=repr) for name in names}
+
+
+def csv_text(header: str, rows: Iterable[Sequence[object]], line_end: str = "\r\n") -> str:
+    """Write what edX writes: Python's own CSV dialect, under a header that is taken to the letter."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator=line_end).writerows(rows)
+    return header + line_end + buffer.getvalue()
+
+
+def address(student_id: int) -> str:
+    """Give the address of a learner who has no address of their own in a test."""
+    return f"pupil{student_id}@learners.example.org"
+
+
+def username(student_id: int) -> str:
+    """Give the username of a learner who has none of their own in a test."""
+    return f"pupil_{student_id}"
+
+
+def grade_row(student_id: int, grade: str, track: str, eligible: str = "N", status: str = "enrolled") -> Row:
+    """Write a learner's row under the header G4_MINIMAL."""
+    who = (student_id, address(student_id), username(student_id))
+    verified = "ID Verified" if track == "verified" else "N/A"
+    return (*who, grade, track, verified, eligible, "N", "N/A", status)
+
+
+def grade_report(*rows: Row) -> str:
+    """Write a grade report of today."""
+    return csv_text(G4_MINIMAL, rows)
+
+
+def profile_row(student_id: int, name: str, country: str, **other: str) -> Row:
+    """Write a learner's row under the header PROFILE; `other` is for username and email."""
+    return (
+        student_id,
+        other.get("username", username(student_id)),
+        name,
+        other.get("email", address(student_id)),
+        *("", "", "None", "None", "none", "None", "None", "audit", "N/A", "None", country),
+    )
+
+
+def profile_report(*rows: Row) -> str:
+    """Write a profile report of 2017 to 2019."""
+    return csv_text(PROFILE, rows)
+
+
+_scenarios: dict[str, Callable[[Place], Any]] = {}
+_running: dict[str, Future[Any]] = {}
+
+
+def scenario(make: Callable[[Place], Result]) -> Callable[..., Result]:
+    """Make a fixture of a function that builds something in a place of its own."""
+    name = make.__name__
+    _scenarios[name] = make
+
+    @pytest.fixture(scope="session", name=name)
+    def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Result:
+        if not _running:
+            _start_all(request, tmp_path_factory)
+        return _running[name].result()
+
+    return made
+
+
+def _start_all(request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> None:
+    named = dict.fromkeys(name for item in request.session.items for name in item.fixturenames)
+    workers = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+    request.session.addfinalizer(lambda: workers.shutdown(cancel_futures=True))
+    for name in named:
+        if name in _scenarios:
+            _running[name] = workers.submit(_scenarios[name], Place(folders.mktemp(name)))

@@ -1,0 +1,589 @@
+"""What cannot be read: rows and files are put on record with the reason, or the build stops and says why."""
+
+import gzip
+from collections.abc import Iterable
+
+import pytest
+from report_fixtures import (
+    G4_MINIMAL,
+    PROFILE,
+    Build,
+    Place,
+    address,
+    grade_report,
+    grade_row,
+    profile_report,
+    profile_row,
+    scenario,
+)
+
+# ---- rows ----
+
+WITH_ESSAY = G4_MINIMAL.replace("Grade,", "Grade,Essay,")
+MANY_PROBLEMS = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
+FEW_PROBLEMS = "UQx_LGDM3x_1T2019_grade_report_2019-06-01-0000.csv"
+SUPERSEDED = "UQx_LGDM2x_1T2019_grade_report_2019-05-01-0000.csv"
+NEWEST = "UQx_LGDM2x_1T2019_grade_report_2019-06-01-0000.csv"
+PROFILES = "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv"
+
+
+def line(student_id: int | str, grade: str = "0.5", essay: str = "0.5", yes_no: str = "N,N") -> str:
+    """Write a row under the header WITH_ESSAY as text, to be counted in lines."""
+    who = f"{student_id},pupil{student_id}@learners.example.org,pupil_{student_id}"
+    return f"{who},{grade},{essay},audit,N/A,{yes_no},N/A,enrolled"
+
+
+SHORT = line(203).replace(",0.5,audit", ",audit")
+LONG = line(205).replace(",0.5,audit", ",0.5,0.5,audit")
+SHORT_OF_TWO_LINES = line(223, essay='"one\r\ntwo"').replace(",N/A,N,N", ",N,N")
+# What line each begins on is counted by hand; a record may take more than one.
+RECORDS = [
+    (2, line(201)),
+    (3, line(202, essay='"one\r\ntwo ""2""\nthree"')),
+    (6, SHORT),
+    (7, ""),
+    (8, line("x204")),
+    (9, LONG),
+    (10, line(206, "65%")),
+    (11, line(207, "1.01")),
+    (12, line(208, "-0.1")),
+    (13, line(209, "")),
+    (14, line(210, "Not Attempted")),
+    (15, line(211, yes_no="Yes,N")),
+    (16, line(212, yes_no="N,")),
+    (17, line(213, "0.1")),
+    (18, line(214, "n/a", '"one, two\r\n\r\nthree"')),
+    (21, line(213, "0.2")),
+    (22, line(213, "0.3")),
+    (23, SHORT_OF_TWO_LINES),
+    (25, line(216, "0.6")),
+    (26, line(216, "six")),
+    (27, line("")),
+    (28, line("217.0")),
+    (29, line(218, "nan")),
+    (30, line(219, yes_no="n,N")),
+    (31, line("", "65%")),
+    (32, ""),
+    (33, line("-220")),
+    (34, '"x"'),
+    (35, line(221, "0,65".join('""'))),
+    (36, line(222, essay="x" * 150_000)),
+    (37, line(224, "6.5e-1")),
+    (38, line(225, "zero")),
+]
+TEXT = dict(RECORDS)
+# file, line: a word that the reason must have. Worked out by hand from the records above.
+REJECTED = {
+    (MANY_PROBLEMS, 6): "10 cells",
+    (MANY_PROBLEMS, 8): "id",
+    (MANY_PROBLEMS, 9): "12 cells",
+    (MANY_PROBLEMS, 10): "grade",
+    (MANY_PROBLEMS, 11): "grade",
+    (MANY_PROBLEMS, 12): "grade",
+    (MANY_PROBLEMS, 13): "grade",
+    (MANY_PROBLEMS, 14): "grade",
+    (MANY_PROBLEMS, 15): "Certificate Eligible",
+    (MANY_PROBLEMS, 16): "Certificate Delivered",
+    # 213 is in lines 17, 21 and 22: the last counts
+    (MANY_PROBLEMS, 17): "line 22",
+    (MANY_PROBLEMS, 18): "grade",
+    (MANY_PROBLEMS, 21): "line 22",
+    (MANY_PROBLEMS, 23): "10 cells",
+    # 216 is in lines 25 and 26, but the latter cannot be used, so the former is
+    (MANY_PROBLEMS, 26): "grade",
+    (MANY_PROBLEMS, 27): "id",
+    (MANY_PROBLEMS, 28): "id",
+    (MANY_PROBLEMS, 29): "grade",
+    (MANY_PROBLEMS, 30): "Certificate Eligible",
+    (MANY_PROBLEMS, 31): "id",
+    (MANY_PROBLEMS, 33): "id",
+    (MANY_PROBLEMS, 34): "1 cell",
+    (MANY_PROBLEMS, 35): "grade",
+    (MANY_PROBLEMS, 38): "grade",
+}
+MORE_RAW_TEXT = {
+    (FEW_PROBLEMS, 3): '231,"pupil\n231",pupil_231,2,audit,N/A,N,N,N/A,enrolled',
+    (SUPERSEDED, 2): "241,pupil241@learners.example.org,pupil_241,seven,audit,N/A,N,N,N/A,enrolled",
+    (PROFILES, 4): 'x251,pupil_251,"Pupil ""X"", 251",,,,,,,None,None,audit,N/A,None,AU',
+    (PROFILES, 6): "253,pupil_253,Pupil 253,,,,,,,None,None,audit,N/A,AU",
+    (PROFILES, 7): "254,pupil_254,Pupil 254 before,,,,,,,None,None,audit,N/A,None,AU",
+}
+MORE_REASONS = {
+    (FEW_PROBLEMS, 3): "grade",
+    (SUPERSEDED, 2): "grade",
+    (PROFILES, 4): "id",
+    (PROFILES, 6): "14 cells",
+    (PROFILES, 7): "line 8",
+}
+
+# ---- files that are not read ----
+
+IGNORED = {
+    # name: content, a word that the reason must have
+    "UQx_LGDM1x_1T2019_grade_report_err_2019-06-01-0000.csv": (
+        'Student ID,Username,Error\r\n261,pupil_261,"Broken\r\nstory"\r\n',
+        "error companion",
+    ),
+    "UQx_LGDM1x_1T2019_problem_grade_report_2019-06-01-0000.csv": (
+        "Student ID,Email,Username,Enrollment Status,Grade,P1 (Earned),P1 (Possible)\r\n",
+        "problem grade report",
+    ),
+    "UQx_LGDM1x_1T2019_problem_grade_report_err_2019-06-01-0000.csv": (
+        "Student ID,Email,Username,error_msg\r\n",
+        "error companion",
+    ),
+    # the newest of their runs by name, and told apart by their headers
+    "UQx_LGDM1x_1T2019_grade_report_2019-06-02-0000.csv": (
+        "Student ID,Email,Username,Grade,P1 (Earned),P1 (Possible)\r\n262,a,b,0.1,1,2\r\n",
+        "problem grade report",
+    ),
+    "UQx_LGDM1x_1T2019_grade_report_2019-06-03-0000.csv": (
+        "id,username,error_msg\r\n263,pupil_263,Broken\r\n",
+        "error companion",
+    ),
+    "UQx_LGDM1x_1T2019_may_enroll_info_2019-06-01-0000.csv": ("email\r\na@b\r\n", "name"),
+    "grades.csv": (grade_report(grade_row(264, "0.5", "audit")), "name"),
+    "enrolled_profiles.csv": (profile_report(profile_row(265, "Pupil 265", "AU")), "name"),
+    "photo.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", "name"),
+    "empty.csv": ("", "name"),
+    "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv": (
+        grade_report(grade_row(266, "0.5", "audit")),
+        "engy",
+    ),
+    # what nobody reads is not refused
+    "UQx_ENGY0x_2T2019_grade_report_2019-06-01-0000.csv": ("<html>", "engy"),
+    "UQx_NONE0x_1T2019_grade_report_2019-06-01-0000.csv": (
+        grade_report(grade_row(267, "0.5", "audit")),
+        "prefix",
+    ),
+}
+
+
+@scenario
+def with_bad_rows(place: Place) -> Build:
+    """Build a program with every kind of row and file that is not used, and that does not stop the build."""
+    place.write(
+        "lgdm",
+        MANY_PROBLEMS,
+        "\ufeff" + "\r\n".join([WITH_ESSAY, *(text for _, text in RECORDS)]) + "\r\n",
+    )
+    place.write(
+        "lgdm",
+        FEW_PROBLEMS,
+        "\n".join(
+            [
+                G4_MINIMAL,
+                "230,pupil230@learners.example.org,pupil_230,0.9,platinum,N/A,N,N,N/A,enrolled",
+                MORE_RAW_TEXT[FEW_PROBLEMS, 3],
+                "232,pupil232@learners.example.org,pupil_232,0.9,platinum,N/A,N,N,N/A,enrolled",
+            ]
+        ),
+    )
+    place.write(
+        "lgdm",
+        SUPERSEDED,
+        "\r\n".join(
+            [
+                G4_MINIMAL,
+                MORE_RAW_TEXT[SUPERSEDED, 2],
+                "242,pupil242@learners.example.org,pupil_242,0.7,audit,N/A,N,N,N/A,enrolled",
+                "",
+            ]
+        ),
+    )
+    place.write("lgdm", NEWEST, grade_report(grade_row(242, "0.8", "audit")))
+    place.write(
+        "lgdm",
+        PROFILES,
+        "\n".join(
+            [
+                PROFILE,
+                '250,pupil_250,"Pupil\n250",,,,,,,None,None,audit,N/A,None,AU',
+                MORE_RAW_TEXT[PROFILES, 4],
+                "252,pupil_252,Pupil 252,,,,,,,None,None,audit,N/A,None,AU",
+                MORE_RAW_TEXT[PROFILES, 6],
+                MORE_RAW_TEXT[PROFILES, 7],
+                "254,pupil_254,Pupil 254 after,,,,,,,None,None,audit,N/A,None,AU",
+                "",
+            ]
+        ),
+    )
+    for name, (content, _) in IGNORED.items():
+        place.write("lgdm", name, content)
+    return place.build("lgdm").passed()
+
+
+def test_lines_of_the_records_are_counted_right() -> None:
+    lines = 1
+    for number, text in RECORDS:
+        assert number == lines + 1
+        lines += 1 + text.count("\n")
+
+
+def test_just_the_bad_rows_are_rejected(with_bad_rows: Build) -> None:
+    rows = with_bad_rows.rows("select file_name, line from rejected_rows order by all")
+    assert rows == sorted([*REJECTED, *MORE_REASONS])
+
+
+@pytest.mark.parametrize("place_of_row", REJECTED, ids=str)
+def test_rejected_row(with_bad_rows: Build, place_of_row: tuple[str, int]) -> None:
+    file_name, number = place_of_row
+    query = "select reason, raw_text from rejected_rows"
+    [(reason, raw_text)] = with_bad_rows.rows(f"{query} where file_name = '{file_name}' and line = {number}")
+    assert REJECTED[place_of_row] in reason
+    assert raw_text == TEXT[number]
+
+
+@pytest.mark.parametrize("place_of_row", MORE_REASONS, ids=str)
+def test_rejected_row_of_another_file(with_bad_rows: Build, place_of_row: tuple[str, int]) -> None:
+    file_name, number = place_of_row
+    query = "select reason, raw_text from rejected_rows"
+    [(reason, raw_text)] = with_bad_rows.rows(f"{query} where file_name = '{file_name}' and line = {number}")
+    assert MORE_REASONS[place_of_row] in reason
+    assert raw_text == MORE_RAW_TEXT[place_of_row]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "row_count", "rejected"),
+    [
+        # 32 records, two of which are blank lines and no rows; 24 of the rows are rejected
+        (MANY_PROBLEMS, 30, 24),
+        (FEW_PROBLEMS, 3, 1),
+        (SUPERSEDED, 2, 1),
+        (NEWEST, 1, 0),
+        (PROFILES, 6, 3),
+    ],
+)
+def test_rows_are_counted(with_bad_rows: Build, file_name: str, row_count: int, rejected: int) -> None:
+    query = f"select row_count, rejected_row_count from report_files where file_name = '{file_name}'"
+    assert with_bad_rows.rows(query) == [(row_count, rejected)]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "learners"),
+    [
+        # 30 rows - 24
+        (MANY_PROBLEMS, [(201, 0.5), (202, 0.5), (213, 0.3), (216, 0.6), (222, 0.5), (224, 0.65)]),
+        (FEW_PROBLEMS, [(230, 0.9), (232, 0.9)]),
+        (SUPERSEDED, []),
+        (NEWEST, [(242, 0.8)]),
+    ],
+)
+def test_the_other_rows_are_used(
+    with_bad_rows: Build, file_name: str, learners: list[tuple[int, float]]
+) -> None:
+    query = f"""
+        select learner_id, grade from course_instancedetails
+        where file_name = '{file_name}' order by 1"""
+    assert with_bad_rows.rows(query) == learners
+
+
+def test_the_other_profiles_are_used_and_the_last_line_counts(with_bad_rows: Build) -> None:
+    query = "select student_id, name from learners where student_id between 250 and 259 order by 1"
+    assert with_bad_rows.rows(query) == [
+        (250, "Pupil\n250"),
+        (252, "Pupil 252"),
+        (254, "Pupil 254 after"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "count"), [(MANY_PROBLEMS, 24), (FEW_PROBLEMS, 1), (SUPERSEDED, 1), (PROFILES, 3)]
+)
+def test_rejected_rows_are_warned_about_with_their_count(
+    with_bad_rows: Build, file_name: str, count: int
+) -> None:
+    [warning] = [text for text in with_bad_rows.output.splitlines() if file_name in text]
+    assert f" {count} " in warning
+    assert "rejected_rows" in warning
+
+
+def test_a_file_without_rejected_rows_is_not_warned_about(with_bad_rows: Build) -> None:
+    assert NEWEST not in with_bad_rows.output
+
+
+def test_a_track_nobody_knows_is_warned_about_with_its_count(with_bad_rows: Build) -> None:
+    [warning] = [text for text in with_bad_rows.output.splitlines() if "platinum" in text]
+    assert " 2 " in warning
+
+
+@pytest.mark.parametrize("file_name", IGNORED)
+def test_what_is_no_report_of_the_program_is_ignored_with_the_reason(
+    with_bad_rows: Build, file_name: str
+) -> None:
+    query = f"select status, reason, course_instance from report_files where file_name = '{file_name}'"
+    [(status, reason, _)] = with_bad_rows.rows(query)
+    assert status == "ignored"
+    assert IGNORED[file_name][1] in reason
+
+
+def test_nobody_comes_from_an_ignored_file(with_bad_rows: Build) -> None:
+    assert with_bad_rows.rows("from learners where student_id between 261 and 269") == []
+
+
+def test_a_grade_report_that_no_course_owns_is_warned_about(with_bad_rows: Build) -> None:
+    assert "UQx_NONE0x_1T2019_grade_report_2019-06-01-0000.csv" in with_bad_rows.output
+
+
+def test_nothing_that_dbt_writes_names_a_learner(with_bad_rows: Build) -> None:
+    assert "pupil" not in with_bad_rows.everything_written().lower()
+
+
+# ---- files that stop the build ----
+
+GOOD = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
+G0 = "id,email,username,grade,HW 01,HW 02,HW Avg,Midterm,Final\r\n"
+
+
+def rows_of(first: int, last: int) -> str:
+    """Write good rows under the header G4_MINIMAL."""
+    return "".join(
+        f"{n},{address(n)},pupil_{n},0.5,audit,N/A,N,N,N/A,enrolled\r\n" for n in range(first, last + 1)
+    )
+
+
+HEAD = G4_MINIMAL + "\r\n"
+TWO_LINES = '390,"pupil\r\n390",pupil_390,0.5,audit,N/A,N,N,N/A,enrolled\r\n'
+REFUSED: dict[str, tuple[str | bytes, Iterable[str]]] = {
+    # run: content, words that the message must have
+    "no column": (HEAD.replace("Certificate Eligible,", "") + rows_of(300, 301), ["certificate eligible"]),
+    "no columns": ("id,email\r\n300,a\r\n", ["username", "grade", "enrollment track"]),
+    "before May 2015": (G0, ["enrollment track", "certificate eligible"]),
+    "web page": ("\r\n<!DOCTYPE html><html><body>Expired, or\r\nso</body></html>", ["web page"]),
+    "xml": ('<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', ["web page"]),
+    "semicolons": ((HEAD + rows_of(300, 301)).replace(",", ";"), ["semicolon"]),
+    "tabs": ((HEAD + rows_of(300, 301)).replace(",", "\t"), ["tab"]),
+    # line 5 is the one with the letter; a row of two lines is before it
+    "cp1252": (
+        (HEAD + rows_of(300, 300) + TWO_LINES + rows_of(301, 301).replace("pupil_", "pupil_\xe9")).encode(
+            "cp1252"
+        ),
+        ["line 5", "UTF-8"],
+    ),
+    "cp1252 header": (("Pr\xfcfung," + HEAD + rows_of(300, 301)).encode("cp1252"), ["line 1", "UTF-8"]),
+    # 40,000 rows are more than one buffer of any reader
+    "cp1252 far": ((HEAD + rows_of(1, 40_000) + "\xe9\r\n").encode("cp1252"), ["line 40002", "UTF-8"]),
+    # a download that stopped in the middle of a letter
+    "cut": ((HEAD + rows_of(300, 300) + "301,\xe9").encode()[:-1], ["line 3", "UTF-8"]),
+    # two downloads joined by hand, one with CRLF and one with LF
+    "line ends": (HEAD + rows_of(300, 301) + rows_of(302, 303).replace("\r\n", "\n"), ["line end"]),
+    "utf-16": ((HEAD + rows_of(300, 301)).encode("utf-16"), ["UTF-8"]),
+    "gzip": (gzip.compress((HEAD + rows_of(300, 301)).encode()), ["gzip"]),
+    "empty": ("", ["empty"]),
+    "BOM only": ("\ufeff", ["empty"]),
+    "blank": ("\r\n\r\n", ["empty"]),
+    # the quote is opened in line 4, in the middle of the file, and closed nowhere
+    "quote": (
+        HEAD + rows_of(300, 301) + rows_of(302, 302).replace("pupil_", '"pupil_') + rows_of(303, 304),
+        ["line 4", "quote"],
+    ),
+    # the same after a row of two lines
+    "quote later": (
+        HEAD + TWO_LINES + rows_of(302, 302).replace("pupil_", '"pupil_') + rows_of(303, 304),
+        ["line 4", "quote"],
+    ),
+    # a later cell's quotes seem to close it
+    "quote twice": (
+        HEAD
+        + rows_of(300, 301)
+        + rows_of(302, 302).replace("pupil_", '"pupil_')
+        + rows_of(303, 303).replace("pupil_303", '"pupil, 303"')
+        + rows_of(304, 304),
+        ["line 4", "quote"],
+    ),
+    "quote last": (HEAD + rows_of(300, 301) + rows_of(302, 302).replace("enrolled", '"enrolled'), ["line 4"]),
+    "quote header": (HEAD.replace("Grade", '"Grade') + rows_of(300, 301), ["line 1", "quote"]),
+}
+REFUSED_PROFILES: dict[str, tuple[str | bytes, Iterable[str]]] = {
+    "profile without id": (profile_report().replace("id,", "number,", 1), ["id"]),
+    "profile page": ("<html>", ["web page"]),
+    "profile cp1252": (
+        (PROFILE + "\r\n1,\xe9\r\n").encode("cp1252"),
+        ["line 2", "UTF-8"],
+    ),
+    "profile quote": (
+        PROFILE + '\r\n310,pupil_310,"Pupil,,,,,,,None,None,audit,N/A,None,AU\r\n',
+        ["line 2", "quote"],
+    ),
+}
+
+
+def refused_name(case: str) -> str:
+    """Name the file of a case; `case` is what stands where a run's code does."""
+    kind = "student_profile_info" if case in REFUSED_PROFILES else "grade_report"
+    return f"UQx_LGDM2x_{case.replace(' ', '-')}_{kind}_2019-06-01-0000.csv"
+
+
+@scenario
+def refused(place: Place) -> tuple[bytes, Build]:
+    """Publish a good program, then build it again with every kind of damaged file in its folder."""
+    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
+    good = place.build("lgdm").passed().published.read_bytes()
+    for case, (content, _) in (REFUSED | REFUSED_PROFILES).items():
+        place.write("lgdm", refused_name(case), content)
+    # Its stamp is no time.
+    place.write("lgdm", GOOD.replace("06-01", "13-01"), grade_report(grade_row(300, "0.5", "audit")))
+    return good, place.build("lgdm")
+
+
+def sentence_on(build: Build, file_name: str) -> str:
+    """Return the only line of dbt's output that names a file."""
+    [sentence] = {text.strip() for text in build.output.splitlines() if file_name in text}
+    return sentence
+
+
+@pytest.mark.parametrize("case", REFUSED | REFUSED_PROFILES)
+def test_a_damaged_file_is_refused_by_name_line_and_reason(refused: tuple[bytes, Build], case: str) -> None:
+    _, build = refused
+    sentence = sentence_on(build, refused_name(case))
+    for word in (REFUSED | REFUSED_PROFILES)[case][1]:
+        assert word in sentence
+    assert sentence.endswith(".")
+
+
+def test_a_stamp_that_is_no_time_is_refused(refused: tuple[bytes, Build]) -> None:
+    _, build = refused
+    assert "2019-13-01-0000" in sentence_on(build, GOOD.replace("06-01", "13-01"))
+
+
+def test_a_damaged_file_stops_the_build(refused: tuple[bytes, Build]) -> None:
+    _, build = refused
+    assert build.returncode != 0
+    assert "Traceback" not in build.output
+
+
+def test_a_good_file_is_not_in_the_message(refused: tuple[bytes, Build]) -> None:
+    _, build = refused
+    assert GOOD not in build.output
+
+
+def test_a_build_that_fails_leaves_the_published_file_byte_for_byte(refused: tuple[bytes, Build]) -> None:
+    before, build = refused
+    assert build.published.read_bytes() == before
+
+
+def test_no_message_on_a_damaged_file_names_a_learner(refused: tuple[bytes, Build]) -> None:
+    _, build = refused
+    assert "pupil" not in build.everything_written().lower()
+
+
+# ---- nothing to build ----
+
+
+@scenario
+def unknown_program(place: Place) -> Build:
+    """Build a program that the seeds do not have."""
+    place.write("bees", GOOD, grade_report(grade_row(300, "0.5", "audit")))
+    return place.build("bees")
+
+
+def test_an_unknown_program_stops_the_build_and_lists_the_programs(unknown_program: Build) -> None:
+    assert unknown_program.returncode != 0
+    assert "demo, buslead, corpinn, engy, lgdm" in unknown_program.output
+    assert "bees" in unknown_program.output
+    assert "Traceback" not in unknown_program.output
+    assert not unknown_program.published.exists()
+
+
+@scenario
+def no_folder(place: Place) -> Build:
+    """Build a program that has no folder."""
+    return place.build("lgdm")
+
+
+@scenario
+def no_usable_file(place: Place) -> Build:
+    """Build a program with a profile report and another program's grade report."""
+    place.write("lgdm", GOOD.replace("LGDM1x", "ENGY0x"), grade_report(grade_row(300, "0.5", "audit")))
+    place.write(
+        "lgdm",
+        "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv",
+        profile_report(profile_row(300, "Pupil 300", "AU")),
+    )
+    return place.build("lgdm")
+
+
+def check_says_where_and_what(build: Build) -> None:
+    """Check that a message says where the build looked and what names it expects."""
+    assert build.returncode != 0
+    assert f"{build.place.data_dir}/lgdm" in build.output
+    assert "_grade_report_<YYYY-MM-DD-HHMM>.csv" in build.output
+    assert "Traceback" not in build.output
+    assert not build.published.exists()
+
+
+def test_no_folder_stops_the_build(no_folder: Build) -> None:
+    check_says_where_and_what(no_folder)
+
+
+def test_a_folder_without_usable_grade_report_stops_the_build(no_usable_file: Build) -> None:
+    check_says_where_and_what(no_usable_file)
+
+
+# ---- seeds ----
+
+WRONG_SEEDS = [
+    # seed, what is replaced by what, words that one line of the message must have
+    ("courses.csv", "lgdm1x,1,", "lgdm1x,2,", ["position 2", "lgdm"]),
+    ("courses.csv", "UQx_LGDM3x,0.65", "UQx_LGDM3x,65", ["lgdm3x", "pass_grade", "65"]),
+    ("courses.csv", "UQx_LGDM4x,0.65", "UQx_LGDM4x,", ["lgdm4x", "pass_grade"]),
+    ("courses.csv", "UQx_LGDM5x,0.65", "UQx_LGDM5x,-0.1", ["lgdm5x", "pass_grade", "-0.1"]),
+    ("courses.csv", "UQx_ENGY0x,0.7", "UQx_ENGY0x,high", ["engy0x", "pass_grade", "high"]),
+    ("courses.csv", "UQx_ENGY1x,0.7,false", "UQx_ENGY1x,0.7,maybe", ["engy1x", "is_capstone"]),
+    ("courses.csv", "engy,engy2x,3,", "engy,engy2x,third,", ["engy2x", "position"]),
+    # letter case does not make a prefix another one
+    ("courses.csv", "UQx_CORPINN2x", "uqx_corpinn1X", ["file_prefix", "corpinn1x"]),
+    ("courses.csv", "corpinn,corpinn3x,", "corpin,corpinn3x,", ["corpinn3x", "programs.csv"]),
+    ("courses.csv", "corpinn,corpinn4x,", ",corpinn4x,", ["corpinn4x", "programs.csv"]),
+    ("courses.csv", "buslead,buslead2x,", "buslead,buslead1x,", ["course buslead1x"]),
+    (
+        "course_runs.csv",
+        "bees1x,current,ExampleX_BEES1x_1T2026",
+        "bees1x,current,ExampleX_BEES4x_1T2026",
+        ["bees1x", "current", "ExampleX_BEES4x_1T2026"],
+    ),
+    # the row is another course's now, and bees2x has none
+    (
+        "course_runs.csv",
+        "bees2x,coming,ExampleX_BEES2x",
+        "bees1x,coming,ExampleX_BEES1x",
+        ["bees1x", "coming"],
+    ),
+    ("course_runs.csv", "bees3x,coming,ExampleX", "bees3x,next,ExampleX", ["bees3x", "run_role"]),
+    ("course_runs.csv", "bees4x,current,ExampleX", "bees9x,current,ExampleX", ["bees9x", "courses.csv"]),
+    ("course_runs.csv", "bees4x,coming,ExampleX_BEES4x_3T2026", "bees4x,coming,", ["bees4x", "coming run"]),
+    ("courses.csv", "demo,bees2x,2,Hives Through", "demo,bees2x,2,Hives through", ["bees2x", "coming"]),
+    ("course_aliases.csv", "bees2x,", "bees8x,", ["bees8x", "ExampleX_HIVES101x"]),
+    (
+        "programs.csv",
+        "credential,4,Master of Applied",
+        "credential,four,Master of Applied",
+        ["demo", "certificates_required"],
+    ),
+    ("enrollment_tracks.csv", "masters,true", "masters,perhaps", ["masters", "is_verified"]),
+    ("enrollment_tracks.csv", "credit,false", "audit,false", ["track audit"]),
+]
+
+
+@scenario
+def wrong_seeds(place: Place) -> Build:
+    """Build a program in a project whose seeds have every mistake."""
+    for name, old, new, _ in WRONG_SEEDS:
+        place.change_seed(name, old, new)
+    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
+    return place.build("lgdm")
+
+
+@pytest.mark.parametrize("wrong", WRONG_SEEDS, ids=lambda wrong: f"{wrong[0]}: {wrong[2][:40].strip()}")
+def test_a_wrong_seed_stops_the_build_and_names_the_row(
+    wrong_seeds: Build, wrong: tuple[str, str, str, list[str]]
+) -> None:
+    name, _, _, words = wrong
+    lines = [text for text in wrong_seeds.output.splitlines() if f"seeds/{name}" in text]
+    assert any(all(word in text for word in words) for text in lines), lines
+
+
+def test_wrong_seeds_publish_nothing(wrong_seeds: Build) -> None:
+    assert wrong_seeds.returncode != 0
+    assert not wrong_seeds.published.exists()
+    assert "Traceback" not in wrong_seeds.output

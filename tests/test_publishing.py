@@ -1,0 +1,407 @@
+"""Publishing: readers have a whole file at any moment, whatever happens to a build."""
+
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from report_fixtures import (
+    G4_MINIMAL,
+    Build,
+    Place,
+    Row,
+    grade_report,
+    grade_row,
+    profile_report,
+    profile_row,
+    read,
+    scenario,
+    tables_of,
+)
+
+# A table of the report, of the mailout, the summaries and the history.
+TABLES = [
+    "certificate_summary",
+    "changes",
+    "country_summary",
+    "course_instancedetails",
+    "course_run_summary",
+    "course_runs",
+    "course_summary",
+    "courses",
+    "learner_course_history",
+    "learner_courses",
+    "learner_progress",
+    "learners",
+    "lgdm_coursecompletion",
+    "mailout",
+    "mailout_audit_passed",
+    "mailout_candidates",
+    "mailout_certificate_eligible",
+    "program_summary",
+    "programs",
+    "progress_over_time",
+    "rejected_rows",
+    "report_files",
+    "send_log",
+]
+CLIENTS = Path(sys.prefix) / "clients"
+FIRST = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
+SECOND = "UQx_LGDM2x_1T2019_grade_report_2019-06-01-0000.csv"
+THIRD = "UQx_LGDM3x_1T2018_grade_report_2018-06-01-0000.csv"
+THIRD_NEWER = "UQx_LGDM3x_1T2018_grade_report_2018-07-01-0000.csv"
+FIRST_PROFILES = "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv"
+# A row whose grade is none.
+UNUSED = "303,pupil303@learners.example.org,pupil_303,4,audit,N/A,N,N,N/A,enrolled"
+
+# It tells the best grade in the file as often as somebody asks.
+HOLDING_CLIENT = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+for _ in sys.stdin:
+    print(connection.execute("select max(grade) from course_instancedetails").fetchall()[0][0], flush=True)
+"""
+# It reads all that is in the file.
+READING_CLIENT = """
+import json, sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+tables = connection.execute("select table_name from information_schema.tables order by 1").fetchall()
+counts = {name: len(connection.execute(f'select * from "{name}"').fetchall()) for name, in tables}
+print(json.dumps([duckdb.__version__, counts]))
+"""
+
+
+def best_grade(published: Path) -> float:
+    """Read the one value by which these tests tell one build from another."""
+    [(grade,)] = read(published, "select max(grade) from course_instancedetails")
+    return grade
+
+
+def write_first(place: Place, grade: str) -> None:
+    """Write the report whose best grade tells which build a file is of."""
+    place.write("lgdm", FIRST, grade_report(grade_row(301, grade, "audit")))
+
+
+def grades(tables: dict[str, list[Row]]) -> list[tuple[int, str, float]]:
+    """Pick learner, run and grade of each row of the details."""
+    return sorted((row[0], row[2], row[5]) for row in tables["course_instancedetails"])
+
+
+def modes(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Tell the mode of a folder and all that is in it."""
+    for path in (folder, *folder.rglob("*")):
+        yield path, stat.filemode(path.stat().st_mode)
+
+
+# ---- builds that are killed ----
+
+
+@dataclass
+class Killed:
+    """What was published after each kill, and the build that came then."""
+
+    before: bytes
+    in_the_middle: list[bytes]
+    while_publishing: float
+    after: Build
+
+
+def kill_after_starts(place: Place, count: int) -> bytes:
+    """Kill a build when it has started `count` of its models, seeds and tests."""
+    process = place.start("lgdm")
+    assert process.stdout
+    for line in process.stdout:
+        count -= " START " in line
+        if count <= 0:
+            break
+    process.kill()
+    process.communicate()
+    return place.published("lgdm").read_bytes()
+
+
+def kill_while_publishing(place: Place) -> float:
+    """Kill a build when it has begun to write the file that it is to publish."""
+    process = place.start("lgdm")
+    while process.poll() is None and not list(place.database.rglob("*.new")):
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    return best_grade(place.published("lgdm"))
+
+
+@scenario
+def killed(place: Place) -> Killed:
+    """Kill builds at several moments, the same in each run of the tests."""
+    write_first(place, "0.5")
+    before = place.build("lgdm").passed().published.read_bytes()
+    write_first(place, "0.9")
+    moments = sorted(random.Random(2019).sample(range(1, 40), 2))  # noqa: S311 - no secret
+    in_the_middle = [kill_after_starts(place, moment) for moment in moments]
+    return Killed(before, in_the_middle, kill_while_publishing(place), place.build("lgdm"))
+
+
+def test_a_killed_build_leaves_the_published_file_byte_for_byte(killed: Killed) -> None:
+    assert [published == killed.before for published in killed.in_the_middle] == [True, True]
+
+
+def test_a_build_that_is_killed_while_publishing_leaves_a_whole_file(killed: Killed) -> None:
+    # Of the build before, or, if the kill came just too late, of this one.
+    assert killed.while_publishing in {0.5, 0.9}
+
+
+def test_the_build_after_a_kill_passes(killed: Killed) -> None:
+    build = killed.after.passed()
+    assert best_grade(build.published) == 0.9
+    assert list(tables_of(build.published)) == TABLES
+
+
+def test_no_half_written_file_of_a_killed_build_stays(killed: Killed) -> None:
+    assert {path.name for path in killed.after.place.database.rglob("*")} == {
+        "working",
+        "lgdm.duckdb",
+    }
+
+
+def test_others_can_read_nothing_that_a_killed_build_wrote(killed: Killed) -> None:
+    for path, mode in modes(killed.after.place.database):
+        assert mode == ("drwxr-x---" if path.is_dir() else "-rw-r-----"), path
+
+
+# ---- a client that stays connected; loading what is new ----
+
+
+@dataclass
+class Rebuilt:
+    """A program that was built, changed, built again, and built from nothing."""
+
+    first: dict[str, list[Row]]
+    second: dict[str, list[Row]]
+    afresh: dict[str, list[Row]]
+    client_said: list[str]
+    build: Build
+
+
+@scenario
+def rebuilt(place: Place) -> Rebuilt:
+    """Build twice with a client holding the published file, and between the two change every kind of file."""
+    write_first(place, "0.5")
+    place.write("lgdm", SECOND, grade_report(grade_row(302, "0.4", "audit"), grade_row(302, "0.3", "audit")))
+    place.write("lgdm", THIRD, grade_report(grade_row(303, "0.2", "audit"), grade_row(304, "2", "audit")))
+    place.write("lgdm", FIRST_PROFILES, profile_report(profile_row(301, "Pupil Before", "AU")))
+    build = place.build("lgdm").passed()
+    first = tables_of(build.published)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING_CLIENT, build.published],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as client:
+        assert client.stdin
+        assert client.stdout
+        client.stdin.write("before\n")
+        client_said = [client.stdout.readline().strip()]
+        # Replaced under the same name, gone, newer, the same bytes as before but touched.
+        write_first(place, "0.9")
+        (place.data / "lgdm" / SECOND).unlink()
+        place.write("lgdm", THIRD_NEWER, grade_report(grade_row(303, "0.6", "audit")))
+        (place.data / "lgdm" / FIRST_PROFILES).touch()
+        build = place.build("lgdm").passed()
+        client.stdin.write("after\n")
+        client_said.append(client.stdout.readline().strip())
+        client.stdin.close()
+    second = tables_of(build.published)
+    build = place.build("lgdm", "--full-refresh").passed()
+    return Rebuilt(first, second, tables_of(build.published), client_said, build)
+
+
+def test_a_client_keeps_what_it_reads_while_the_file_is_replaced(rebuilt: Rebuilt) -> None:
+    assert rebuilt.client_said == ["0.5", "0.5"]
+
+
+def test_a_new_connection_reads_the_new_file(rebuilt: Rebuilt) -> None:
+    assert best_grade(rebuilt.build.published) == 0.9
+
+
+def test_what_is_new_replaced_or_gone_is_in_the_next_build(rebuilt: Rebuilt) -> None:
+    assert grades(rebuilt.first) == [
+        (301, "UQx_LGDM1x_1T2019", 0.5),
+        (302, "UQx_LGDM2x_1T2019", 0.3),
+        (303, "UQx_LGDM3x_1T2018", 0.2),
+    ]
+    assert grades(rebuilt.second) == [
+        (301, "UQx_LGDM1x_1T2019", 0.9),
+        (303, "UQx_LGDM3x_1T2018", 0.6),
+    ]
+
+
+def test_files_that_are_gone_are_not_on_record(rebuilt: Rebuilt) -> None:
+    files = [(row[0], row[5]) for row in rebuilt.second["report_files"]]
+    assert files == [
+        (FIRST, "used"),
+        (FIRST_PROFILES, "used"),
+        (THIRD, "superseded"),
+        (THIRD_NEWER, "used"),
+    ]
+    # Line 2 of the file that is gone was rejected, too.
+    assert [row[:2] for row in rebuilt.second["rejected_rows"]] == [(THIRD, 3)]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_build_from_nothing_gives_the_same(rebuilt: Rebuilt, table: str) -> None:
+    assert rebuilt.second[table] == rebuilt.afresh[table]
+
+
+def test_just_the_documented_tables_are_published(rebuilt: Rebuilt) -> None:
+    query = "select table_schema, table_name, table_type from information_schema.tables order by 2"
+    assert rebuilt.build.rows(query) == [("main", name, "BASE TABLE") for name in TABLES]
+
+
+def test_no_file_lies_beside_a_published_one(rebuilt: Rebuilt) -> None:
+    names = {path.name for path in rebuilt.build.place.database.iterdir()}
+    assert names == {"lgdm.duckdb", "working"}
+    assert {path.name for path in (rebuilt.build.place.database / "working").iterdir()} == {"lgdm.duckdb"}
+
+
+def test_others_can_read_nothing_that_holds_learners(rebuilt: Rebuilt) -> None:
+    for path, mode in modes(rebuilt.build.place.database):
+        assert mode == ("drwxr-x---" if path.is_dir() else "-rw-r-----"), path
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
+def test_an_older_client_reads_every_table(rebuilt: Rebuilt, version: str) -> None:
+    client = CLIENTS / f"duckdb-{version}"
+    if version == "1.0.0" and sys.version_info >= (3, 13):
+        pytest.skip("DuckDB 1.0.0 has no wheel for this Python")
+    if not (client / "duckdb").is_dir():
+        pytest.fail(f"There is no DuckDB {version} in {client}: `make test` installs it.", pytrace=False)
+    run = subprocess.run(
+        [sys.executable, "-c", READING_CLIENT, rebuilt.build.published],
+        env=os.environ | {"PYTHONPATH": str(client)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [version, {name: len(rebuilt.afresh[name]) for name in TABLES}]
+
+
+# ---- only a whole build is published; folders that move; a damaged working file ----
+
+
+@dataclass
+class Steps:
+    """The builds of a program, one after the other, and what was published before and after each."""
+
+    builds: list[Build]
+    published: list[bytes]
+
+    def build(self, place: Place, *arguments: str) -> None:
+        """Build and remember."""
+        build = place.build("lgdm", *arguments)
+        self.builds.append(build)
+        self.published.append(build.published.read_bytes())
+
+
+@scenario
+def eventful(place: Place) -> Steps:
+    """Build in folders with awkward names, which then are moved, with a working file that is then damaged."""
+    # "block" has "lock" in it, the word by which DuckDB tells that a file is in use.
+    awkward = {"data_dir": 'o\'block "data"', "database_dir": str(place.root / "o'block data")}
+    place = Place(place.root, **awkward)
+    steps = Steps([], [])
+    write_first(place, "0.5")
+    place.write(
+        "lgdm",
+        SECOND,
+        f"{G4_MINIMAL}\n{UNUSED.replace('303', '302').replace(',4,', ',0.4,')}\n{UNUSED}\n",
+    )
+    steps.build(place)
+    # A part of the project.
+    write_first(place, "0.9")
+    steps.build(place, "--select", "+learners")
+    # The data move, as they are, and the reports still say what is in them.
+    moved = Place(place.root, "moved", place.database_dir)
+    place.data.rename(moved.data)
+    steps.build(moved)
+    # Somebody writes over the working file, or the disk does.
+    moved.working("lgdm").write_bytes(b"not a database" * 1000)
+    steps.build(moved)
+    return steps
+
+
+def test_folders_may_have_awkward_names(eventful: Steps) -> None:
+    eventful.builds[0].passed()
+
+
+def test_a_build_of_a_part_is_not_published_and_says_so(eventful: Steps) -> None:
+    part = eventful.builds[1].passed()
+    assert "Not published" in part.output
+    assert eventful.published[1] == eventful.published[0]
+
+
+def test_data_may_be_moved_between_builds(eventful: Steps) -> None:
+    eventful.builds[2].passed()
+    assert eventful.published[2] != eventful.published[1]
+
+
+def test_a_damaged_working_file_is_built_anew_and_that_is_said(eventful: Steps) -> None:
+    build = eventful.builds[3].passed()
+    assert "damaged" in build.output
+    assert best_grade(build.published) == 0.9
+    assert build.rows("select file_name, line, raw_text from rejected_rows") == [(SECOND, 3, UNUSED)]
+
+
+# ---- builds at once ----
+
+
+@dataclass
+class AtOnce:
+    """Three builds that were started at the same moment: two of lgdm, one of engy."""
+
+    lgdm: list[Build]
+    engy: Build
+
+
+@scenario
+def at_once(place: Place) -> AtOnce:
+    """Build one program twice and another one, all at the same time."""
+    write_first(place, "0.5")
+    place.write(
+        "engy",
+        "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv",
+        grade_report(grade_row(401, "0.7", "audit")),
+    )
+    first, second, other = (place.start(program) for program in ("lgdm", "lgdm", "engy"))
+    return AtOnce(
+        [place.ended(first, "lgdm"), place.ended(second, "lgdm")],
+        place.ended(other, "engy"),
+    )
+
+
+def test_two_programs_can_be_built_at_once(at_once: AtOnce) -> None:
+    query = "select learner_id, course from course_instancedetails"
+    assert at_once.engy.passed().rows(query) == [(401, "engy0x")]
+
+
+def test_of_two_builds_of_one_program_at_least_one_passes(at_once: AtOnce) -> None:
+    assert 0 in [build.returncode for build in at_once.lgdm]
+
+
+def test_of_two_builds_of_one_program_the_other_passes_or_says_why_not(at_once: AtOnce) -> None:
+    for build in at_once.lgdm:
+        assert "Traceback" not in build.output
+        assert build.returncode == 0 or "Another build of lgdm is running" in build.output
+
+
+def test_two_builds_of_one_program_leave_the_file_whole(at_once: AtOnce) -> None:
+    tables = tables_of(at_once.lgdm[0].published)
+    assert list(tables) == TABLES
+    assert grades(tables) == [(301, "UQx_LGDM1x_1T2019", 0.5)]

@@ -1,0 +1,711 @@
+"""`mm report`: its numbers, what it does not hold, and how it looks in a real browser."""
+
+import base64
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from mail_fixtures import PROJECT, World
+from report_fixtures import Build, Place, scenario
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+from mm.report import render_report
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+NOW = datetime(2026, 6, 18, 9, 30, tzinfo=UTC)
+TABLES = {
+    "programs": "program varchar, title varchar, certificates_required integer",
+    "courses": "course varchar, position integer, title varchar, file_prefix varchar",
+    "program_summary": "learners bigint, with_a_certificate bigint, all_but_one_certified bigint,"
+    " whole_series_certified bigint, countries bigint",
+    "course_summary": "course varchar, position integer, title varchar, is_capstone boolean, learners bigint,"
+    " attempted bigint, passed bigint, verified_passed bigint, certificate_eligible bigint",
+    "course_run_summary": "course varchar, position integer, course_instance varchar, run_order integer,"
+    " reported_at timestamp, learners bigint, unenrolled bigint, attempted bigint, passed bigint,"
+    " verified bigint, verified_passed bigint, certificate_eligible bigint",
+    "certificate_summary": "no_certificate_eligible integer, learners bigint",
+    "country_summary": "country varchar, learners bigint, passed bigint, certificate_eligible bigint",
+    "learner_progress": "student_id bigint, next_course varchar, stage varchar, stage_reason varchar",
+    "learners": "student_id bigint, email varchar, name varchar, is_retired boolean",
+    "report_files": "file_name varchar, reported_at timestamp, status varchar, reason varchar",
+    "rejected_rows": "file_name varchar, line bigint, reason varchar, raw_text varchar",
+}
+LONG_TITLE = (
+    "Managing <i>Varroa</i> & Other Unwelcome Guests in Very Large Colonies: An Extended Practicum" * 2
+)
+UNBROKEN_TITLE = "Bienenvolkwintervorbereitungsgrundlagenkurs" * 3
+NAME = "<script>alert('Ada')</script> O\u2019Hara"
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+def rows() -> Rows:
+    """Return a program with all that makes a page break: long, many, huge, none, and code for text."""
+    month = [datetime(2016, 5, 1) + timedelta(days=90 * i) for i in range(30)]  # noqa: DTZ001 - as in the tables
+    return {
+        "programs": [("demo", "Bees & <b>Hives</b>", 3)],
+        "courses": [
+            ("one", 1, LONG_TITLE, "ExampleX_ONE"),
+            ("two", 2, UNBROKEN_TITLE, "ExampleX_TWO"),
+            ("three", 3, None, "ExampleX_THREE"),
+            ("last", 4, "Capstone", "ExampleX_LAST"),
+        ],
+        "program_summary": [(2_345_678, 234_567, 3, 1, 19)],
+        "course_summary": [
+            ("one", 1, LONG_TITLE, False, 2_345_678, 1_234_567, 345_678, 234_000, 234_567),
+            ("two", 2, UNBROKEN_TITLE, False, 200, 199, 50, 1, 1),
+            ("three", 3, None, False, 3, 0, 1, 1, 1),
+            ("last", 4, "Capstone", True, 0, 0, 0, 0, 0),
+        ],
+        "course_run_summary": [
+            (
+                "one",
+                1,
+                f"ExampleX_ONE_{i}T20{i + 10}",
+                i,
+                at,
+                78_000 + i,
+                10,
+                40_000,
+                9_999,
+                30_000,
+                7_000,
+                7_010,
+            )
+            for i, at in enumerate(month, start=1)
+        ]
+        # a run with verified learners only, and one whose prefix is older and whose code is long
+        + [
+            ("two", 2, "OldX_DUO_WWWWWWWWWWWWWWWWWWWWWWWWWWWW", 1, month[20], 0, 0, 0, 0, 0, 0, 0),
+            ("two", 2, "ExampleX_TWO_2025_Fall", 2, datetime(2025, 1, 2, 3, 4), 200, 0, 199, 50, 200, 1, 1),  # noqa: DTZ001
+            ("three", 3, "ExampleX_THREE_R1", 1, datetime(2026, 6, 15, 2, 42), 3, 0, 0, 1, 0, 1, 1),  # noqa: DTZ001
+        ],
+        "certificate_summary": [(0, 2_111_111), (1, 234_560), (2, 3), (3, 3), (4, 1)],
+        "country_summary": [(f"A{chr(65 + i)}", 100 - i, 50 - i, i) for i in range(19)] + [(None, 500, 1, 0)],
+        "learner_progress": [
+            (1, "three", "one to go", "passed 2 courses"),
+            (2, "one", "one to go", "passed 2 courses"),
+            (3, None, "one to go", "passed 3 courses"),
+            (4, None, "series complete", "passed 3 courses"),
+            (5, "one", "enrolled", "has no grade"),
+            (6, "one", "attempted", "has a grade"),
+            (7, "two", "attempted", "has a grade"),
+        ],
+        "learners": [
+            (1, "ada@learners.example.org", NAME, False),
+            (2, "bea@learners.example.org", "Bea Bee", False),
+            (3, None, None, True),
+            (4, "cy@learners.example.org", "Cy Complete", False),
+        ],
+        "report_files": [
+            ("a.csv", datetime(2026, 6, 15, 2, 42), "used", None),  # noqa: DTZ001
+            ("b.csv", datetime(2026, 6, 1), "used", None),  # noqa: DTZ001
+            ("c.csv", datetime(2027, 1, 1), "ignored", "a report on <other>, another program"),  # noqa: DTZ001
+            ("d.csv", datetime(2020, 1, 1), "superseded", "a newer download of its run is here: a.csv"),  # noqa: DTZ001
+        ],
+        "rejected_rows": [
+            (
+                "a.csv",
+                7,
+                "line 9 has the same learner, and the last line counts",
+                "1,ada@learners.example.org",
+            ),
+            (
+                "b.csv",
+                8,
+                "line 10 has the same learner, and the last line counts",
+                "1,ada@learners.example.org",
+            ),
+            ("b.csv", 11, "it has 3 cells, the header has 10", "1,2,ada@learners.example.org"),
+        ],
+    }
+
+
+def publish(path: Path, tables: Rows) -> None:
+    with duckdb.connect(path) as connection:
+        for table, columns in TABLES.items():
+            connection.execute(f"create table {table} ({columns})")
+            for row in tables[table]:
+                places = ", ".join("?" for _ in row)
+                connection.execute(f"insert into {table} values ({places})", list(row))
+
+
+class Page(HTMLParser):
+    """What a page says: its elements, its text in order, and its tables as texts of cells."""
+
+    def __init__(self, html: str) -> None:
+        """Read it."""
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.tables: list[list[list[str]]] = []
+        self.words: list[str] = []
+        self._cell = False
+        self._style = False
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Begin an element."""
+        self.elements.append((tag, dict(attrs)))
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in {"td", "th"}:
+            self.tables[-1][-1].append("")
+            self._cell = True
+        self._style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        """End an element."""
+        if tag in {"td", "th"}:
+            self._cell = False
+        self._style = False
+
+    def handle_data(self, data: str) -> None:
+        """Take a text."""
+        if self._cell:
+            self.tables[-1][-1][-1] += data
+        if not self._style:
+            self.words.append(data)
+
+    def table(self, *header: str) -> list[list[list[str]]]:
+        """Return the rows of each table with this header."""
+        return [table[1:] for table in self.tables if tuple(table[0]) == header]
+
+    def one_table(self, *header: str) -> list[list[str]]:
+        """Return the rows of the table with this header."""
+        (only,) = self.table(*header)
+        return only
+
+
+def page_of(path: Path, now: datetime = NOW, *, with_learners: bool = False) -> str:
+    with duckdb.connect(path, read_only=True) as connection:
+        return render_report(connection, now, with_learners=with_learners)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "demo.duckdb"
+    publish(path, rows())
+    return path
+
+
+@pytest.fixture(scope="module")
+def html(database: Path) -> str:
+    return page_of(database)
+
+
+@scenario
+def demo(place: Place) -> Build:
+    """Build the demo of the README."""
+    shutil.copytree(PROJECT / "data" / "demo", place.data / "demo")
+    return place.build("demo").passed()
+
+
+# --- numbers
+
+
+def test_tables_have_the_numbers_of_the_database(html: str) -> None:
+    page = Page(html)
+    funnels = page.table("Step", "Learners", "Of those enrolled")
+    assert funnels == [
+        [
+            ["Enrolled", "2,345,678", "100%"],
+            ["Attempted", "1,234,567", "53%"],
+            ["Passed", "345,678", "15%"],
+            ["Passed, verified", "234,000", "10%"],
+            ["Certificate-eligible", "234,567", "10%"],
+        ],
+        [
+            ["Enrolled", "200", "100%"],
+            ["Attempted", "199", ">99%"],
+            ["Passed", "50", "25%"],
+            ["Passed, verified", "1", "<1%"],
+            ["Certificate-eligible", "1", "<1%"],
+        ],
+        [
+            ["Enrolled", "3", "100%"],
+            ["Attempted", "0", "0%"],
+            ["Passed", "1", "33%"],
+            ["Passed, verified", "1", "33%"],
+            ["Certificate-eligible", "1", "33%"],
+        ],
+        [[step, "0", ""] for step in ("Enrolled", "Attempted", "Passed", "Passed, verified")]
+        + [["Certificate-eligible", "0", ""]],
+    ]
+    assert page.one_table("Certificates", "Learners", "Of all learners") == [
+        ["0", "2,111,111", "90%"],
+        ["1", "234,560", "10%"],
+        ["2", "3", "<1%"],
+        ["3", "3", "<1%"],
+        ["4", "1", "<1%"],
+    ]
+    stages = page.one_table("Stage", "Which means", "Learners", "Of all learners")
+    assert [[stage, count, share] for stage, _, count, share in stages] == [
+        ["Enrolled", "1", "14%"],
+        ["Attempted", "2", "29%"],
+        ["Passed one", "0", "0%"],
+        ["On the way", "0", "0%"],
+        ["One to go", "3", "43%"],
+        ["Series complete", "1", "14%"],
+    ]
+    runs = page.table("Run", "Reported", "Enrolled", "Attempted", "Passed", "Eligible")
+    assert [len(table) for table in runs] == [30, 2, 1]
+    assert runs[0][0] == ["1T2011", "01\u00a0May\u00a02016", "78,001", "40,000", "9,999", "7,010"]
+    assert [row[0] for row in runs[1]] == ["WWWWWWWWWWWWWWWWWWWWWWWWWWWW", "2025_Fall"]
+    assert runs[2] == [["R1", "15\u00a0Jun\u00a02026", "3", "0", "1", "1"]]
+    countries = page.one_table("Country", "Enrolled", "Passed", "Eligible")
+    assert [row[0] for row in countries] == [
+        *(f"A{letter}" for letter in "ABCDEFGHIJKLMNO"),
+        "Others",
+        "Not given",
+    ]
+    assert countries[0] == ["AA", "100", "50", "0"]
+    # 85 + 84 + 83 + 82, 35 + 34 + 33 + 32, 15 + 16 + 17 + 18
+    assert countries[-2:] == [["Others", "334", "134", "66"], ["Not given", "500", "1", "0"]]
+    assert "Others: 4 countries" in page.text
+
+
+def test_headlines_and_who_is_one_step_away(html: str) -> None:
+    page = Page(html)
+    for words in (
+        "Learners 2,345,678 in 4 courses, 33 runs",
+        "With a certificate 234,567 10% of learners",
+        "One certificate to go 3 <1% of learners",
+        "Whole series 1 all 3 certificates",
+        "Countries 19",
+        "Newest download 15 Jun 2026: 3 days old",
+        "3 learners lack one certificate",
+    ):
+        assert words in page.text
+    assert page.one_table("Certificate to go", "Learners") == [
+        [LONG_TITLE, "1"],
+        ["three", "1"],
+        ["No course is left to pass: a certificate is due", "1"],
+    ]
+
+
+def test_data_health(html: str) -> None:
+    page = Page(html)
+    files = page.one_table("Status", "Which means", "Files")
+    assert [[status, count] for status, _, count in files] == [
+        ["Used", "2"],
+        ["Superseded", "1"],
+        ["Ignored", "1"],
+        ["Refused", "0"],
+    ]
+    assert page.one_table("Why", "Files") == [["a report on <other>, another program", "1"]]
+    assert page.one_table("Why", "Rows", "Files") == [
+        ["a later line has the same learner, and the last line counts", "2", "2"],
+        ["it has 3 cells, the header has 10", "1", "1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "age"),
+    [
+        (datetime(2026, 6, 15, 2, 42, tzinfo=UTC), "less than a day old"),
+        (datetime(2026, 6, 16, 2, 42, tzinfo=UTC), "1 day old"),
+        # the same moment, said elsewhere
+        (datetime(2026, 6, 16, 12, 42, tzinfo=timezone(timedelta(hours=10))), "1 day old"),
+        (datetime(2027, 6, 15, 2, 42, tzinfo=UTC), "365 days old"),
+        (datetime(2026, 6, 14, 2, 42, tzinfo=UTC), "dated later than this report"),
+    ],
+)
+def test_the_age_of_the_newest_download(database: Path, now: datetime, age: str) -> None:
+    page = Page(page_of(database, now))
+    assert f"The newest download is {age} (15 June 2026, 02:42 UTC)." in page.text
+
+
+def test_each_difference_from_edx_is_explained_where_there_is_one(database: Path, tmp_path: Path) -> None:
+    page = Page(page_of(database))
+    for words in (
+        # 9 of the 30 runs are from before June 2018, 5 from before June 2017; 10 in each are not verified
+        "before June 2018 call passing audit learners certificate-eligible: 90 results in 9 runs here",
+        "210 more results are certificate-eligible on a track that does not count as verified",
+        "300 enrolments here",
+        "Downloads from before June 2017 do not tell who left: 5 runs here",
+        "leave audit learners out of large courses' reports: 1 run here lists verified learners only",
+        "more learners can have passed than attempted",
+    ):
+        assert words in page.text
+    plain = rows()
+    plain["course_run_summary"] = [
+        ("two", 2, "ExampleX_TWO_1", 1, datetime(2026, 1, 1), 9, 0, 8, 7, 6, 5, 5)  # noqa: DTZ001
+    ]
+    publish(tmp_path / "demo.duckdb", plain)
+    notes = Page(page_of(tmp_path / "demo.duckdb")).text.split("Where these numbers differ")[1]
+    notes = notes.split("Each course over its runs")[0]
+    assert notes == (
+        " from edX's own edX shows each run by itself. Here a learner of several runs counts once per course,"
+        " and in each run once. "
+    )
+
+
+def test_a_program_without_learners_has_a_page(tmp_path: Path) -> None:
+    nothing: Rows = {table: [] for table in TABLES} | {
+        "programs": [("demo", None, 3)],
+        "certificate_summary": [(0, 0), (1, 0)],
+        "program_summary": [(0, 0, 0, 0, 0)],
+    }
+    publish(tmp_path / "demo.duckdb", nothing)
+    text = Page(page_of(tmp_path / "demo.duckdb")).text
+    for words in (
+        "demo",
+        "Nobody is one certificate short",
+        "No run has a grade report",
+        "There are no learners",
+    ):
+        assert words in text
+    assert "No download is used." in text
+
+
+def test_the_report_is_the_same_for_the_same_data(database: Path, html: str) -> None:
+    assert page_of(database) == html
+
+
+def test_the_demo_as_it_is_built(demo: Build) -> None:
+    page = Page(page_of(demo.published))
+    courses = demo.rows(
+        "select learners, attempted, passed, verified_passed, certificate_eligible from course_summary"
+        " order by position"
+    )
+    funnels = page.table("Step", "Learners", "Of those enrolled")
+    assert [tuple(int(row[1]) for row in funnel) for funnel in funnels] == courses
+    assert len(courses) == 5
+    runs = page.table("Run", "Reported", "Enrolled", "Attempted", "Passed", "Eligible")
+    assert [[int(row[2]), int(row[5])] for table in runs for row in table] == [
+        list(row)
+        for row in demo.rows(
+            "select learners, certificate_eligible from course_run_summary order by position, run_order"
+        )
+    ]
+    countries = page.one_table("Country", "Enrolled", "Passed", "Eligible")
+    (learners,) = demo.rows("select count(*) from learners")[0]
+    assert sum(int(row[1]) for row in countries) == learners == 400
+
+
+# --- what is not in it
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_runs(html: str) -> None:
+    page = Page(html)
+    assert not {tag for tag, _ in page.elements} & {
+        "script",
+        "link",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "use",
+    }
+    for _, attributes in page.elements:
+        assert not {"src", "href", "srcset", "xlink:href", "action", "data"} & attributes.keys()
+        assert not [name for name in attributes if name.startswith("on")]
+        assert "url(" not in (attributes.get("style") or "")
+    assert not re.search(r"https?:|@import|url\(|@font-face", html)
+    assert "default-src 'none'" in html
+
+
+def test_ids_are_unique_and_pictures_are_named(html: str) -> None:
+    elements = Page(html).elements
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    pictures = [attributes for tag, attributes in elements if tag == "svg"]
+    assert len(pictures) == 4 + 3 + 3
+    for picture in pictures:
+        assert picture["role"] == "img"
+        assert set((picture["aria-labelledby"] or "").split()) <= set(ids)
+    named = {attributes["aria-labelledby"] for tag, attributes in elements if tag == "section"}
+    assert named <= set(ids)
+
+
+def test_learners_are_named_only_where_that_is_asked_for(database: Path, html: str, demo: Build) -> None:
+    for private in ("learners.example.org", "Ada", "Bea", "Complete"):
+        assert private not in html
+    assert "It names no learner." in html
+    page = Page(page_of(database, with_learners=True))
+    assert "This file names learners." in page.text
+    listed = page.one_table("Name", "Address", "Certificate to go", "Why", "edX id")
+    assert listed == [
+        ["Bea Bee", "bea@learners.example.org", LONG_TITLE, "passed 2 courses", "2"],
+        [NAME, "ada@learners.example.org", "three", "passed 2 courses", "1"],
+        ["no name (retired account)", "no address", "none, it is due", "passed 3 courses", "3"],
+    ]
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert "Cy Complete" not in page.text
+    # The demo's learners have everyday names, some of which may be words of the page.
+    text = page_of(demo.published)
+    for username, address in demo.rows("select username, email from learners"):
+        assert address is None or address not in text
+        assert username is None or username not in text
+
+
+def test_nobody_who_has_not_attempted_is_called_failed(html: str) -> None:
+    assert "fail" not in html.lower()
+
+
+# --- the command
+
+
+def test_the_command_writes_the_page(world: World) -> None:
+    publish(world.folder / "database" / "demo.duckdb", rows())
+    out = world.folder / "away" / "page.html"
+    result = world.mm("report", "demo", "--out", out)
+    assert (result.returncode, result.stdout) == (0, f"Report written: open {out} in a browser.\n")
+    assert out.stat().st_mode & 0o777 == 0o640
+    assert "bea@learners.example.org" not in out.read_text("utf-8")
+    again = world.mm("report", "demo", "--out", out, "--with-learners")
+    assert again.stdout.endswith("It holds personal data.\n")
+    assert "bea@learners.example.org" in out.read_text("utf-8")
+    assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+
+
+def test_what_cannot_be_drawn_is_a_sentence(world: World) -> None:
+    assert "run `mm build demo` first" in world.mm("report", "demo").stderr
+    tables = rows()
+    tables["programs"] = []
+    path = world.folder / "database" / "demo.duckdb"
+    publish(path, tables)
+    assert "does not hold just one program" in world.mm("report", "demo").stderr
+    with duckdb.connect(path) as connection:
+        connection.execute("insert into programs values ('demo', 'Bees', 3)")
+        connection.execute("drop table learner_progress")
+    out = world.folder / "page.html"
+    out.write_text("the old one")
+    result = world.mm("report", "demo", "--out", out)
+    assert result.returncode == 1
+    assert "another version built it" in result.stderr
+    assert out.read_text() == "the old one"
+
+
+# --- how it looks
+
+
+@dataclass(frozen=True)
+class Look:
+    """A way to look at the page. scheme: light or dark; media: screen or print."""
+
+    width: int
+    scheme: str = "light"
+    media: str = "screen"
+
+
+PHONE, LAPTOP, DARK = Look(360), Look(1366), Look(1366, "dark")
+DARK_PHONE, PRINT = Look(360, "dark"), Look(695, "dark", "print")
+LOOKS = [PHONE, LAPTOP, DARK, DARK_PHONE, PRINT]
+
+CHARTS = """
+return [...document.querySelectorAll('svg')].map(svg => {
+    const box = element => {
+        const {left, right, top, bottom} = element.getBoundingClientRect();
+        return {text: element.textContent, left, right, top, bottom};
+    };
+    return {
+        title: svg.querySelector('title').textContent,
+        frame: box(svg),
+        scale: svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
+        sizes: [...svg.querySelectorAll('text')].map(text => parseFloat(getComputedStyle(text).fontSize)),
+        texts: [...svg.querySelectorAll('text')].map(box),
+        marks: [...svg.querySelectorAll('path')].map(path => ({
+            ...box(path), fill: getComputedStyle(path).fill,
+        })),
+    };
+});
+"""
+OVERFLOWING = """
+return [...document.body.querySelectorAll('*')].filter(element => {
+    const box = element.getBoundingClientRect();
+    return !element.closest('.scroll') && (box.right > innerWidth + 0.5 || box.left < -0.5);
+}).map(element => element.outerHTML.slice(0, 100));
+"""
+CUT_HEADLINES = """
+return [...document.querySelectorAll('.headlines dd')].filter(each => each.scrollWidth > each.clientWidth)
+    .map(each => each.textContent);
+"""
+# The contrast of WCAG 2 between what is drawn or written and the nearest background behind it.
+CONTRASTS = """
+const parts = color => color.match(/[\\d.]+/g).map(Number);
+const luminance = color => {
+    const [r, g, b] = parts(color).map(value => {
+        value /= 255;
+        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = element => {
+    const color = getComputedStyle(element).backgroundColor;
+    const clear = parts(color).length === 4 && parts(color)[3] === 0;
+    return clear && element.parentElement ? behind(element.parentElement) : color;
+};
+const contrast = (element, property) => {
+    const shades = [luminance(getComputedStyle(element)[property]), luminance(behind(element))];
+    return (Math.max(...shades) + 0.05) / (Math.min(...shades) + 0.05);
+};
+const written = [...document.querySelectorAll('body *')].filter(element =>
+    !element.closest('svg') && [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+const drawn = what => [...document.querySelectorAll(`svg ${what}`)];
+return [
+    ...written.map(element => [element.textContent, contrast(element, 'color'), 4.5]),
+    ...drawn('text').map(text => [text.textContent, contrast(text, 'fill'), 4.5]),
+    ...drawn('path').map(path => [path.outerHTML, contrast(path, 'fill'), 3]),
+];
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    if not (CHROMIUM.is_file() and DRIVER.is_file()):
+        pytest.skip(f"no browser: install Debian's chromium and chromium-driver ({CHROMIUM}, {DRIVER})")
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    driver = Chrome(options=options, service=ChromeService(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(database: Path, demo: Build, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Give the page that breaks whatever can break, and the demo's, both with learners."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, path in (("hard", database), ("demo", demo.published)):
+        (folder / f"{name}.html").write_text(page_of(path, with_learners=True), "utf-8")
+    return sorted(folder.iterdir())
+
+
+def show(browser: Chrome, page: Path, look: Look) -> None:
+    screen = {"width": look.width, "height": 800, "deviceScaleFactor": 1, "mobile": look.width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    features = [{"name": "prefers-color-scheme", "value": look.scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": look.media, "features": features})
+    browser.get(page.as_uri())
+
+
+def overlaps(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return (
+        min(one["right"], other["right"]) - max(one["left"], other["left"]) > 0.5
+        and min(one["bottom"], other["bottom"]) - max(one["top"], other["top"]) > 0.5
+    )
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_charts_have_marks_and_no_texts_overlap(browser: Chrome, pages: list[Path], look: Look) -> None:
+    for page in pages:
+        show(browser, page, look)
+        charts = browser.execute_script(CHARTS)
+        assert len(charts) == {"demo": 13, "hard": 10}[page.stem]
+        for chart in charts:
+            frame, texts, marks = chart["frame"], chart["texts"], chart["marks"]
+            # an axis at least, and a bar for each course, run or country that has learners
+            assert len(marks) >= (1 if chart["title"] == "Capstone (Capstone)" else 4)
+            assert len({mark["fill"] for mark in marks}) >= (
+                1 if chart["title"].startswith("Capstone (") else 2
+            )
+            for mark in marks:
+                assert mark["right"] - mark["left"] > 0.5
+                assert mark["bottom"] - mark["top"] > 2
+            assert texts
+            for i, text in enumerate(texts):
+                assert frame["left"] - 0.5 <= text["left"] <= text["right"] <= frame["right"] + 0.5, text
+                assert frame["top"] - 0.5 <= text["top"] <= text["bottom"] <= frame["bottom"] + 0.5, text
+                for other in [*texts[:i], *marks]:
+                    assert not overlaps(text, other), (chart["title"], text, other)
+            if look.media == "screen":
+                assert min(chart["sizes"]) * chart["scale"] >= 11
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_nothing_is_wider_than_the_screen(browser: Chrome, pages: list[Path], look: Look) -> None:
+    for page in pages:
+        show(browser, page, look)
+        for opened in (False, True):
+            if opened:
+                browser.execute_script(
+                    "document.querySelectorAll('details').forEach(each => each.open = true)"
+                )
+            wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert browser.execute_script(wide) == 0
+            assert browser.execute_script(OVERFLOWING) == []
+            assert browser.execute_script(CUT_HEADLINES) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_all_stands_out_from_its_background(browser: Chrome, pages: list[Path], look: Look) -> None:
+    for page in pages:
+        show(browser, page, look)
+        contrasts = browser.execute_script(CONTRASTS)
+        assert len(contrasts) > 200
+        for what, contrast, least in contrasts:
+            assert contrast >= least, what
+        card = browser.execute_script(
+            "return getComputedStyle(document.querySelector('figure')).backgroundColor"
+        )
+        # Print is light, whatever the screen is.
+        dark = look.scheme == "dark" and look.media == "screen"
+        assert (card == "rgb(255, 255, 255)") is not dark
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_no_error_and_no_request(browser: Chrome, pages: list[Path], look: Look) -> None:
+    for page in pages:
+        browser.get_log("performance")
+        browser.get_log("browser")
+        show(browser, page, look)
+        assert browser.get_log("browser") == []
+        messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        asked = [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+        assert asked == [page.as_uri()]
+
+
+def test_print_shows_every_table_on_a4(browser: Chrome, pages: list[Path]) -> None:
+    tables = "return [...document.querySelectorAll('details table')].map(each => each.checkVisibility()"
+    tables += " && each.getBoundingClientRect().height)"
+    for page in pages:
+        show(browser, page, PRINT)
+        heights = browser.execute_script(tables)
+        assert len(heights) == {"demo": 13, "hard": 10}[page.stem]
+        assert min(heights) > 30
+        printed = browser.execute_cdp_cmd(
+            "Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True}
+        )
+        pdf = base64.b64decode(printed["data"])
+        sizes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^]]+)\]", pdf)}
+        assert len(sizes) == 1
+        # A4 in points
+        assert sizes.pop() == pytest.approx((0, 0, 595, 842), abs=1.5)
+
+
+def test_learners_can_be_read_on_a_phone(browser: Chrome, pages: list[Path]) -> None:
+    cells = (
+        "return [...document.querySelectorAll('.people td')].map(cell => cell.getBoundingClientRect().right)"
+    )
+    for page in pages:
+        show(browser, page, PHONE)
+        rights = browser.execute_script(cells)
+        assert len(rights) == {"demo": 11 * 4, "hard": 3 * 4}[page.stem]
+        assert max(rights) <= 360
