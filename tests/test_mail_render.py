@@ -13,7 +13,7 @@ from mail_fixtures import NO_NEXT_COURSE, PROJECT, SECRET, World, candidate
 
 from mm.published import Candidate, Program
 from mm.render import Renderer, clean_name, mail_address, unsubscribe_link
-from mm.settings import MailoutError
+from mm.settings import ReaderError
 
 DEMO = Program(
     program="demo",
@@ -329,7 +329,7 @@ def test_a_domain_outside_ascii_is_mailed_by_its_idna_form() -> None:
     ],
 )
 def test_unfit_facts_are_named(broken: dict[str, str | None], says: str) -> None:
-    with pytest.raises(MailoutError, match=re.escape(says)):
+    with pytest.raises(ReaderError, match=re.escape(says)):
         Renderer(facts(**broken), SECRET)
 
 
@@ -354,7 +354,7 @@ def test_a_broken_template_is_an_error_with_file_and_line(
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / file).write_text(content)
     learner = row(student_name="Ada", **NO_NEXT_COURSE)
-    with pytest.raises(MailoutError) as caught:
+    with pytest.raises(ReaderError) as caught:
         Renderer(DEMO, SECRET, tmp_path).bodies(learner)
     assert f"{tmp_path / 'demo' / file}, line {line}: " in str(caught.value)
     assert says in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from mail_fixtures import LOG_COLUMNS
 
 from mm.send_log import Event, MailKey, SendLog, read_history
-from mm.settings import MailoutError
+from mm.settings import ReaderError
 
 KEY = MailKey(7, "ExampleX_BEES1x_1T2026", 1)
 LONG_KEY = MailKey(9_223_372_036_854_775_807, "ExampleX_" + "BEES" * 60 + "_1T2026", 0)
@@ -125,7 +125,7 @@ def test_attempts_count_and_the_gravest_outcome_stands(path: Path) -> None:
 )
 def test_what_is_no_send_log_is_refused(path: Path, damage: bytes) -> None:
     path.write_bytes(damage)
-    with pytest.raises(MailoutError, match=r"line \d, is not a line of a send log"):
+    with pytest.raises(ReaderError, match=r"line \d, is not a line of a send log"):
         read_history(path)
 
 
@@ -150,7 +150,7 @@ def test_a_log_that_others_touch_while_sending_is_read_again_or_refused(path: Pa
         log.refresh()
         assert log.history.outcome(KEY) is Event.SENT
         path.rename(path.with_suffix(".bak"))
-        with pytest.raises(MailoutError, match="moved or replaced while sending"):
+        with pytest.raises(ReaderError, match="moved or replaced while sending"):
             log.refresh()
 
 
@@ -170,12 +170,12 @@ def test_a_full_disk_leaves_the_log_whole(path: Path, monkeypatch: pytest.Monkey
 
     with SendLog("demo") as log:
         monkeypatch.setattr(os, "write", write_until_full)
-        with pytest.raises(MailoutError, match=r"No space left on device.*sending stopped"):
+        with pytest.raises(ReaderError, match=r"No space left on device.*sending stopped"):
             log.intend(KEY._replace(student_id=8), "<id@example.org>", "b@example.org")
     assert path.read_bytes() == before
 
 
 def test_an_instance_that_the_log_cannot_hold_is_refused(path: Path) -> None:
-    with SendLog("demo") as log, pytest.raises(MailoutError, match="cannot hold"):
+    with SendLog("demo") as log, pytest.raises(ReaderError, match="cannot hold"):
         log.intend(MailKey(7, "a,b", 0), "<id@example.org>", "a@example.org")
     assert path.read_text() == LOG_COLUMNS + "\n"

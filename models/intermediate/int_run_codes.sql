@@ -28,7 +28,10 @@ shapes as (
 ),
 
 codes as (
-    select distinct run_code
+    select distinct
+        run_code,
+        -- a custom course is a run of its own, at its parent's time
+        regexp_replace(run_code, '(?i)_ccx_\d+$', '') as parent_code,
     from report_files
     where run_code is not null
 ),
@@ -36,9 +39,9 @@ codes as (
 split as (
     select
         codes.run_code,
-        string_split(regexp_replace(codes.run_code, '(?i)' || shapes.pattern, shapes.parts), '/') as parts,
+        string_split(regexp_replace(codes.parent_code, '(?i)' || shapes.pattern, shapes.parts), '/') as parts,
     from codes
-    inner join shapes on regexp_matches(codes.run_code, '(?i)' || shapes.pattern)
+    inner join shapes on regexp_matches(codes.parent_code, '(?i)' || shapes.pattern)
 ),
 
 final as (

@@ -33,7 +33,7 @@ from mm.published import Candidate, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
 from mm.send_log import Event, SendLog, log_path, read_history
 from mm.sender import Sender, server_from_environment
-from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, MailoutError, check_program
+from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
 
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
@@ -46,7 +46,7 @@ class _OneSentence(TyperGroup):
         os.umask(PRIVATE_UMASK)
         try:
             return super().invoke(ctx)
-        except (MailoutError, OSError) as error:
+        except (ReaderError, OSError) as error:
             if os.environ.get("MM_DEBUG") == "1" or isinstance(error, BrokenPipeError):
                 raise
             typer.echo(f"mm: {_sentence(error)}", err=True)
@@ -212,7 +212,7 @@ def send(  # noqa: PLR0913 - one argument for each option
                 f"{_mails(len(selection.mails))} would go out now, not {confirm}: nothing was sent. "
                 f"See `mm list {program}` for what changed, then confirm the right number."
             )
-            raise MailoutError(message)
+            raise ReaderError(message)
         _check_all(selection.mails, renderer)
         if not selection.mails:
             typer.echo("There is nothing to send.")
@@ -334,12 +334,12 @@ def build(program: ProgramCode) -> None:
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         message = f"There is no {dbt}: install the project with `make build` and use its own mm."
-        raise MailoutError(message)
+        raise ReaderError(message)
     variables = f"program: {check_program(program)}"
     done = subprocess.run([dbt, "build", "--vars", variables], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."
-        raise MailoutError(message)
+        raise ReaderError(message)
 
 
 @app.command()
@@ -362,7 +362,7 @@ def smtp_sink(
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         message = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
     out.mkdir(parents=True, exist_ok=True)
     controller = Controller(_Sink(out), hostname="127.0.0.1", port=port)
     controller.start()
@@ -408,7 +408,7 @@ def _secret(*, needed: bool) -> str:
             "MM_UNSUBSCRIBE_SECRET is not set, so no unsubscribe link would work: nothing is sent. "
             "Set it to the secret that the unsubscribe page checks."
         )
-        raise MailoutError(message)
+        raise ReaderError(message)
     typer.echo(
         "mm: MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.",
         err=True,
@@ -427,14 +427,14 @@ def _send_tests(mails: list[Candidate], renderer: Renderer, sender: Sender, to: 
         recipient = mail_address(to).addr_spec
     except ValueError as error:
         message = f"The address after --to is {error}."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
     messages = [renderer.message(candidate, recipient).as_bytes() for candidate in mails]
     with sender:
         for number, content in enumerate(messages, start=1):
             outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
             if outcome.event is not Event.SENT:
                 message = f"Test mail {number} of {len(messages)} was not accepted: {outcome.detail}."
-                raise MailoutError(message)
+                raise ReaderError(message)
     typer.echo(f"{_mails(len(messages))} sent for a test; nothing was recorded.")
 
 

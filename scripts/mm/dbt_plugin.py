@@ -5,6 +5,7 @@ replaced whole, so that an open BI tool neither blocks a build nor sees half of 
 """
 
 import csv
+import fcntl
 import os
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from mm import edx_reports, send_log
 from mm.optouts import OptOuts
-from mm.settings import PRIVATE_UMASK, MailoutError
+from mm.settings import PRIVATE_UMASK, ReaderError
 
 # Clients from DuckDB 1.0 on read this format; without it 2.0 writes one that only 2.0 reads.
 STORAGE_VERSION = "v1.0.0"
@@ -41,20 +42,22 @@ class Plugin(BasePlugin):
         self.send_log = self.published.with_suffix(".send_log.csv")
         self.working = Path(self.creds.path)
         self.working.parent.mkdir(parents=True, exist_ok=True)
+        # Held until this process has ended or dbt closes its environment.
+        self._lock = self.working.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"Another build of {program} is running: wait until it has ended, then build again."
+            raise DbtRuntimeError(message) from None
         try:
             duckdb.connect(str(self.working), config=dict(self.creds.config_options or {})).close()
-        except duckdb.IOException as error:
-            if "lock" in str(error):
-                message = f"Another build of {program} is running: wait until it has ended, then build again."
-                raise DbtRuntimeError(message) from None
-            self._discard(error)
         except duckdb.Error as error:
             self._discard(error)
 
     def _discard(self, error: duckdb.Error) -> None:
         _say(f"The working file {self.working} is damaged ({type(error).__name__}): it is built anew.")
-        for path in self.working.parent.glob(f"{self.working.name}*"):
-            path.unlink()
+        for path in (self.working, self.working.with_name(f"{self.working.name}.wal")):
+            path.unlink(missing_ok=True)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
@@ -71,7 +74,7 @@ class Plugin(BasePlugin):
         try:
             addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
             lines = list(send_log.read_lines(self.send_log))
-        except MailoutError as error:
+        except ReaderError as error:
             raise DbtRuntimeError(str(error)) from None
         conn.execute("create schema if not exists mailing")
         conn.execute(

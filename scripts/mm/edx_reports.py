@@ -129,7 +129,6 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
 
     A file is the same while its path, size and time of modification are. `afresh` forgets what was loaded.
     """
-    connection.execute("begin")
     loaded = {
         row[1:]: row[0]
         for row in connection.execute(
@@ -138,12 +137,29 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
     }
     present = {(str(r.path), r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
     gone = [file_id for key, file_id in loaded.items() if afresh or key not in present]
+    new = [report for key, report in present.items() if afresh or key not in loaded]
+    first_id = max(loaded.values(), default=0) + 1
+    while not _replace(connection, gone, new, first_id):
+        pass
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection, gone: list[int], new: list[Report], first_id: int
+) -> bool:
+    """Remove and load files in one transaction; False where it must be tried again, without a file's rows."""
+    connection.execute("begin")
     for table in TABLES_BY_FILE:
         connection.execute(f"delete from {table} where list_contains(?, file_id)", [gone])
-    new = [report for key, report in present.items() if afresh or key not in loaded]
-    for file_id, report in enumerate(new, start=max(loaded.values(), default=0) + 1):
-        _load(connection, file_id, report)
+    for file_id, report in enumerate(new, start=first_id):
+        try:
+            _load(connection, file_id, report)
+        except duckdb.InvalidInputException:
+            # The error ends the transaction, and its text quotes the file.
+            connection.execute("rollback")
+            report.refused = "its line ends are of several kinds: download it again"
+            return False
     connection.execute("commit")
+    return True
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -176,8 +192,9 @@ def _list_folder(folder: Path) -> Iterator[Report]:
 def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -> None:
     row_count = None
     try:
-        identify(report)
-        if report.ignored is None:
+        if report.refused is None:
+            identify(report)
+        if report.refused is None and report.ignored is None:
             row_count = _load_rows(connection, file_id, report)
     except RefusedError as error:
         report.refused = str(error)
@@ -326,6 +343,11 @@ def _check_utf8(path: Path) -> int:
                 raise RefusedError(reason) from None
             breaks += chunk.count(b"\n")
             ends_with_break = chunk.endswith(b"\n")
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        reason = f"line {breaks + 1}: it ends in the middle of a letter: download it again"
+        raise RefusedError(reason) from None
     return breaks + (not ends_with_break)
 
 

@@ -12,8 +12,8 @@ import duckdb
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 
-from mm.published import database_path
-from mm.settings import PROJECT, MailoutError
+from mm.published import published
+from mm.settings import PROJECT, ReaderError
 
 # Excel has 1,048,576 rows, and one of them is the header.
 EXCEL_LEARNERS = 1_048_575
@@ -43,19 +43,19 @@ def export(program: str, kind: Format, out: Path | None = None, *, raw: bool = F
     """Write the report, most certificates first; return the file and how many learners are in it.
 
     out None: out/<program>/<program>_coursecompletion.<kind> in the project. raw: CSV to the letter,
-    without the apostrophe that keeps a spreadsheet from calculating a text. MailoutError or OSError
+    without the apostrophe that keeps a spreadsheet from calculating a text. ReaderError or OSError
     where it cannot be written whole; then nothing has the file's name that did not have it before.
     """
     name = f"{program}_coursecompletion"
     out = out or PROJECT / "out" / program / f"{name}.{kind}"
-    with published(program) as connection:
+    with published(program, "export") as connection:
         (learners,) = connection.execute(f'select count(*) from "{name}"').fetchone() or (0,)
         if kind is Format.XLSX and learners > EXCEL_LEARNERS:
             message = (
                 f"An Excel sheet holds {EXCEL_LEARNERS:,} learners, and this program has {learners:,}: "
                 "export it with --format csv or --format parquet."
             )
-            raise MailoutError(message)
+            raise ReaderError(message)
         with whole_file(out) as draft, _failing_in_words(out):
             # What does not fit into memory goes where the file will be: those files are personal data, too.
             connection.execute("set temp_directory = ?", [str(draft.parent)])
@@ -85,49 +85,18 @@ def whole_file(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def published(program: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the program's published database to read, in at most MM_MEMORY_LIMIT (2GB) of memory.
-
-    MailoutError where that cannot be, or where the database lacks what a query needs.
-    """
-    path = database_path(program)
-    if not path.is_file():
-        message = f"There is no published database {path}: run `mm build {program}` first."
-        raise MailoutError(message)
-    config = {"memory_limit": os.environ.get("MM_MEMORY_LIMIT", "2GB")}
-    try:
-        with duckdb.connect(path, read_only=True, config=config) as connection:
-            yield connection
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        message = (
-            f"{path} lacks a table or a column that this needs, so another version built it: "
-            f"run `mm build {program}` again."
-        )
-        raise MailoutError(message) from error
-    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
-        message = f"MM_MEMORY_LIMIT is {config['memory_limit']!r}: expected a size such as 2GB."
-        raise MailoutError(message) from error
-    except duckdb.Error as error:
-        message = (
-            f"{path} cannot be read: close the program that has it open for writing, "
-            f"or run `mm build {program}` again."
-        )
-        raise MailoutError(message) from error
-
-
-@contextmanager
 def _failing_in_words(out: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         message = f"{out} needs more memory than it may take: set MM_MEMORY_LIMIT higher, such as 2GB."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
     except duckdb.IOException as error:
         message = f"{out} could not be written: see whether its disk has room."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
     except XlsxWriterException as error:
         message = "Excel's format cannot hold this report: export it with --format csv or --format parquet."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, kind: Format, draft: Path, *, raw: bool) -> None:
@@ -186,7 +155,7 @@ def _write_xlsx(connection: duckdb.DuckDBPyConnection, name: str, learners: int,
                         f"Column {list(columns)[i]} holds a text that is longer than Excel's cells: "
                         "export it with --format csv or --format parquet."
                     )
-                    raise MailoutError(message)
+                    raise ReaderError(message)
     book.close()
 
 

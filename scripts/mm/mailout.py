@@ -11,7 +11,7 @@ from mm.published import Candidate, read_candidates, read_mailout
 from mm.render import Renderer, mail_address
 from mm.send_log import Event, History, MailKey, SendLog
 from mm.sender import Sender
-from mm.settings import MailoutError
+from mm.settings import ReaderError
 
 # So many mails in a row without a yes or a no mean that the server is in trouble, not the mails.
 _TROUBLES_IN_A_ROW = 3
@@ -49,7 +49,7 @@ def select(program: str, history: History, opt_outs: OptOuts, *, resend_unknown:
     """Return who gets a mail now: the built mailout, less what the log and the opt-outs say by now.
 
     resend_unknown: mails that may have been accepted go out again, in the learner's place in the
-    mailout, if any. MailoutError where the published database cannot be read.
+    mailout, if any. ReaderError where the published database cannot be read.
     """
     selection = Selection()
     again = _unknown_mails(program, history) if resend_unknown else []
@@ -79,7 +79,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     """Send the mails, each with its intent and its outcome in the log; return how they ended.
 
     per_second: at most so many mails a second, None: as fast as the server takes them. `stop`, once
-    set, ends the sending after the current mail. MailoutError where sending cannot go on.
+    set, ends the sending after the current mail. ReaderError where sending cannot go on.
     """
     tally = Tally()
     troubles = 0
@@ -107,7 +107,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
                 f"stopped after {tally.done} of {len(mails)}; `mm log` tells what it said. "
                 "Send again later."
             )
-            raise MailoutError(message)
+            raise ReaderError(message)
     return tally
 
 
@@ -117,7 +117,7 @@ def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: Sen
     intent = log.intend(key_of(candidate), renderer.message_id(candidate), recipient)
     try:
         outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
-    except MailoutError:
+    except ReaderError:
         log.conclude(intent, Event.FAILED, "the sending stopped before it")
         raise
     log.conclude(intent, outcome.event, outcome.detail)

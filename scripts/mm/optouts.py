@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from mm.settings import MailoutError, data_dir
+from mm.settings import ReaderError, data_dir
 
 
 def normalized(email: str) -> str:
@@ -21,7 +21,7 @@ class OptOuts:
     def __init__(self, path: Path | None = None) -> None:
         """Read the file at `path` (None: unsubscribed.csv in the data folder).
 
-        MailoutError where it cannot be read for certain; no file at all means no opt-outs.
+        ReaderError where it cannot be read for certain; no file at all means no opt-outs.
         """
         self.path = path or data_dir() / "unsubscribed.csv"
         self._addresses: set[str] = set()
@@ -37,7 +37,7 @@ class OptOuts:
         yield from sorted(self._addresses)
 
     def refresh(self) -> None:
-        """Read the file again if it changed since; MailoutError as at the start."""
+        """Read the file again if it changed since; ReaderError as at the start."""
         try:
             status = self.path.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -48,7 +48,7 @@ class OptOuts:
             self._seen = None
         except OSError as error:
             message = f"{self.path} cannot be read ({error.strerror}): nobody is mailed until it is."
-            raise MailoutError(message) from error
+            raise ReaderError(message) from error
 
     def _read(self) -> set[str]:
         addresses = set()
@@ -71,8 +71,8 @@ class OptOuts:
                 raise self._damaged(reader.line_num, "its quotes do not match") from error
         return addresses
 
-    def _damaged(self, line: int, what: str) -> MailoutError:
-        return MailoutError(
+    def _damaged(self, line: int, what: str) -> ReaderError:
+        return ReaderError(
             f"{self.path}, line {line}: {what}; expected a CSV with the columns "
             "email, unsubscribed_at, source. Nobody is mailed until it is repaired."
         )

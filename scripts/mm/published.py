@@ -1,5 +1,6 @@
 """Read a program's published database: its facts, and who gets what."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import duckdb
+import yaml
 
-from mm.settings import MailoutError, check_program, database_dir
+from mm.settings import PROJECT, ReaderError, check_program, database_dir
 
 Row = TypeVar("Row")
 
@@ -70,30 +72,29 @@ def database_path(program: str) -> Path:
 
 
 def read_program(program: str) -> Program:
-    """Return the program's facts; MailoutError where its database cannot say them."""
-    with _published(program) as connection:
-        rows = list(_rows(connection, "select * from programs", Program))
+    """Return the program's facts; ReaderError where its database cannot say them."""
+    with published(program, "mailout") as connection:
+        rows = list(_rows(connection, "programs", Program))
     if len(rows) != 1:
         message = (
             f"{database_path(program)} holds {len(rows)} programs, expected one: "
             f"run `mm build {program}` again."
         )
-        raise MailoutError(message)
+        raise ReaderError(message)
     return rows[0]
 
 
 def read_mailout(program: str) -> list[Candidate]:
     """Return the one mail that each learner gets, as the last build decided; ordered, repeatable.
 
-    All rows at once, so that no connection is open while mails go out. MailoutError where the
+    All rows at once, so that no connection is open while mails go out. ReaderError where the
     database is missing, held by a writer, or built by another version.
     """
-    with _published(program) as connection:
+    with published(program, "mailout") as connection:
         return list(
             _rows(
                 connection,
-                "select *, null as excluded_reason from mailout"
-                " order by trigger_course_verified desc, trigger_course, student_id",
+                "mailout order by trigger_course_verified desc, trigger_course, student_id",
                 Candidate,
             )
         )
@@ -102,60 +103,75 @@ def read_mailout(program: str) -> list[Candidate]:
 def read_candidates(program: str) -> list[Candidate]:
     """Return every learner and triggering course with the reason, if any, why no mail goes out.
 
-    MailoutError as in read_mailout.
+    ReaderError as in read_mailout.
     """
-    with _published(program) as connection:
+    with published(program, "mailout") as connection:
         return list(
             _rows(
                 connection,
-                "select * from mailout_candidates"
-                " order by trigger_course_verified desc, trigger_course, student_id",
+                "mailout_candidates order by trigger_course_verified desc, trigger_course, student_id",
                 Candidate,
             )
         )
 
 
 @contextmanager
-def _published(program: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the program's published database to read, in at most MM_MEMORY_LIMIT (2GB) of memory.
+
+    exposure names who reads, in models/exposures.yml, which says what that needs. ReaderError where
+    the database is missing, held by a writer, or lacks a table or a column.
+    """
     path = database_path(program)
     if not path.is_file():
         found = ", ".join(sorted(file.stem for file in path.parent.glob("*.duckdb"))) or "none"
         message = (
             f"There is no published database {path} (found there: {found}): run `mm build {program}` first."
         )
-        raise MailoutError(message)
+        raise ReaderError(message)
+    config = {"memory_limit": os.environ.get("MM_MEMORY_LIMIT", "2GB")}
     try:
-        with duckdb.connect(path, read_only=True) as connection:
+        with duckdb.connect(path, read_only=True, config=config) as connection:
+            _check_relations(connection, program, exposure)
             yield connection
-    except duckdb.CatalogException as error:
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
         message = (
-            f"{path} lacks a table that the mailout needs, so another version built it: "
+            f"{path} lacks a table or a column that this needs, so another version built it: "
             f"run `mm build {program}` again."
         )
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
+    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+        message = f"MM_MEMORY_LIMIT is {config['memory_limit']!r}: expected a size such as 2GB."
+        raise ReaderError(message) from error
     except duckdb.Error as error:
         message = (
             f"{path} cannot be read: close the program that has it open for writing, "
             f"or run `mm build {program}` again."
         )
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, row_type: type[Row]) -> Iterator[Row]:
-    cursor = connection.execute(query)
-    names = [column[0] for column in cursor.description]
-    missing = [field.name for field in fields(row_type) if field.name not in names]
-    if missing:
-        message = (
-            f"The published database lacks the column {missing[0]}, so another version built it: "
-            "run `mm build` again."
-        )
-        raise MailoutError(message)
-    positions = [names.index(field.name) for field in fields(row_type)]
+def _check_relations(connection: duckdb.DuckDBPyConnection, program: str, exposure: str) -> None:
+    exposures = yaml.safe_load((PROJECT / "models" / "exposures.yml").read_text("utf-8"))["exposures"]
+    needed = next(each["config"]["meta"]["relations"] for each in exposures if each["name"] == exposure)
+    there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    for name in needed:
+        table = f"{program}_{name}" if name == "coursecompletion" else name
+        if table not in there:
+            message = (
+                f"{database_path(program)} has no table {table}, so another version built it: "
+                f"run `mm build {program}` again."
+            )
+            raise ReaderError(message)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, source: str, row_type: type[Row]) -> Iterator[Row]:
+    columns = ", ".join(field.name for field in fields(row_type))
+    cursor = connection.execute(f"select {columns} from {source}")
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         for row in rows:
             # Titles and links repeat in every row: one copy of each keeps 100,000 rows small.
-            yield row_type(*(_one_copy(row[position]) for position in positions))
+            yield row_type(*map(_one_copy, row))
 
 
 def _one_copy(value: object) -> object:

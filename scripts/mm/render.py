@@ -26,7 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mm.optouts import normalized
 from mm.published import Candidate, Program
-from mm.settings import TEMPLATES, MailoutError
+from mm.settings import TEMPLATES, ReaderError
 
 _LONGEST_DISPLAY_NAME = 100
 _LONGEST_ADDRESS = 254
@@ -107,7 +107,7 @@ _POLICY = _Policy(linesep="\r\n")
 class Renderer:
     """Renders one program's mails.
 
-    MailoutError from the start where the program's facts or a template are not fit to be mailed.
+    ReaderError from the start where the program's facts or a template are not fit to be mailed.
     """
 
     def __init__(self, program: Program, secret: str, templates: Path = TEMPLATES) -> None:
@@ -147,7 +147,7 @@ class Renderer:
         """Return the text and the HTML of a mail.
 
         email: a test address that takes the learner's place, None: the learner's own.
-        MailoutError, with file and line, where a template fails.
+        ReaderError, with file and line, where a template fails.
         """
         values = self._values(candidate, email)
         text = re.sub(r"\n{3,}", "\n\n", self._render(self._text, values)).strip() + "\n"
@@ -156,7 +156,7 @@ class Renderer:
     def message(self, candidate: Candidate, email: str | None = None) -> EmailMessage:
         """Return the message to hand to the server, dated now; `email` as in bodies.
 
-        MailoutError as in bodies; ValueError where the address cannot be mailed.
+        ReaderError as in bodies; ValueError where the address cannot be mailed.
         """
         text, html = self.bodies(candidate, email)
         message = EmailMessage(policy=_POLICY)
@@ -193,8 +193,8 @@ class Renderer:
         except ValueError as error:
             raise self._wrong_fact(fact, "is not an address such as Updates <updates@example.org>") from error
 
-    def _wrong_fact(self, fact: str, what: str) -> MailoutError:
-        return MailoutError(
+    def _wrong_fact(self, fact: str, what: str) -> ReaderError:
+        return ReaderError(
             f"seeds/programs.csv: {fact} of {self._program.program} {what}. "
             f"Correct it and run `mm build {self._program.program}`."
         )
@@ -251,4 +251,4 @@ def _template_errors(templates: Path) -> Iterator[None]:
         what = error.message if isinstance(error, TemplateError) else type(error).__name__
         where = f"{file}, line {line}" if file else str(templates)
         message = f"{where}: {what}. Correct the template; no mail went out with it."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error

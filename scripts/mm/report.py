@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from mm.export import published, whole_file
-from mm.settings import PROJECT, TEMPLATES, MailoutError
+from mm.export import whole_file
+from mm.published import published
+from mm.settings import PROJECT, TEMPLATES, ReaderError
 
 # A chart is as wide as a phone of 360 pixels leaves room for, so its text is never scaled down.
 _WIDTH = 328
@@ -73,9 +74,9 @@ def write_report(
     """Write the report as of `now` (aware) and return its file.
 
     out None: out/<program>/report.html in the project. with_learners: also name those who are one
-    certificate short. MailoutError or OSError where it cannot be made; then `out` is as it was.
+    certificate short. ReaderError or OSError where it cannot be made; then `out` is as it was.
     """
-    with published(program) as connection:
+    with published(program, "report") as connection:
         page = render_report(connection, now, with_learners=with_learners)
     out = out or PROJECT / "out" / program / "report.html"
     with whole_file(out) as draft:
@@ -465,7 +466,7 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
     rows = _all(connection, query)
     if len(rows) != 1:
         message = "The published database does not hold just one program: run `mm build` again."
-        raise MailoutError(message)
+        raise ReaderError(message)
     return rows[0]
 
 

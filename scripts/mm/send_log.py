@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from mm.settings import MailoutError, check_program, database_dir
+from mm.settings import ReaderError, check_program, database_dir
 
 COLUMNS = (
     "student_id",
@@ -122,7 +122,7 @@ def log_path(program: str) -> Path:
 def read_history(path: Path) -> History:
     """Read a send log, a torn one too; no file is an empty history.
 
-    MailoutError where the file cannot be read or is not a send log.
+    ReaderError where the file cannot be read or is not a send log.
     """
     history = History()
     for number, line in read_lines(path):
@@ -133,7 +133,7 @@ def read_history(path: Path) -> History:
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Go through a send log's lines after its header, with their numbers; no file has none.
 
-    MailoutError as in read_history.
+    ReaderError as in read_history.
     """
     try:
         with path.open("rb") as file:
@@ -146,7 +146,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         pass
     except OSError as error:
         message = f"The send log {path} cannot be read ({error.strerror}): nobody is mailed until it is."
-        raise MailoutError(message) from error
+        raise ReaderError(message) from error
 
 
 def _take_in(history: History, path: Path, number: int, line: str) -> None:
@@ -167,8 +167,8 @@ def _take_in(history: History, path: Path, number: int, line: str) -> None:
     history.record(key, attempt, event, whole.get("logged_at", ""), whole.get("detail", ""))
 
 
-def _unreadable(path: Path, number: int) -> MailoutError:
-    return MailoutError(
+def _unreadable(path: Path, number: int) -> ReaderError:
+    return ReaderError(
         f"{path}, line {number}, is not a line of a send log: expected {','.join(COLUMNS)}. "
         "Nobody is mailed until the file is as `mm send` wrote it; restore it from a copy."
     )
@@ -177,7 +177,7 @@ def _unreadable(path: Path, number: int) -> MailoutError:
 class SendLog:
     """A program's send log, open for one sender; a context manager.
 
-    MailoutError on entering if another sender has it, and whenever it cannot be read or written.
+    ReaderError on entering if another sender has it, and whenever it cannot be read or written.
     """
 
     def __init__(self, program: str) -> None:
@@ -215,7 +215,7 @@ class SendLog:
     def refresh(self) -> None:
         """Read the log again if it is not as this sender left it.
 
-        MailoutError where it was moved or replaced.
+        ReaderError where it was moved or replaced.
         """
         ours = os.fstat(self._file)
         try:
@@ -227,7 +227,7 @@ class SendLog:
                 f"The send log {self.path} was moved or replaced while sending: put it back, "
                 f"see `mm log {self._program}`, and send again."
             )
-            raise MailoutError(message)
+            raise ReaderError(message)
         if ours.st_size != self._size:
             self._mend()
             self.history = read_history(self.path)
@@ -240,7 +240,7 @@ class SendLog:
                 f"The course instance {key.trigger_course_instance!r} has a comma, a quote or a "
                 "line break, which the send log cannot hold: correct seeds/course_runs.csv."
             )
-            raise MailoutError(message)
+            raise ReaderError(message)
         intent = Intent(key, self.history.next_attempt(key), message_id, email)
         self._append(intent, Event.INTENT, "")
         return intent
@@ -257,7 +257,7 @@ class SendLog:
                 f"Another `mm send {self._program}` is sending now: nothing was sent by this one. "
                 "Wait until it has ended."
             )
-            raise MailoutError(message) from error
+            raise ReaderError(message) from error
 
     def _mend(self) -> None:
         size = os.fstat(self._file).st_size
@@ -302,8 +302,8 @@ class SendLog:
                 os.ftruncate(self._file, before)
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> MailoutError:
-        return MailoutError(
+    def _unwritable(self, error: OSError) -> ReaderError:
+        return ReaderError(
             f"The send log {self.path} cannot be written ({error.strerror}): sending stopped. "
             f"Make room or mend the permissions; `mm send {self._program}` then sends the rest."
         )

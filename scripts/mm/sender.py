@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from mm.send_log import Event
-from mm.settings import MailoutError, seconds_from_environment
+from mm.settings import ReaderError, seconds_from_environment
 
 _PAUSES = 4
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -57,11 +57,11 @@ class Outcome:
 
 
 def server_from_environment() -> Server:
-    """Return the server in MM_SMTP_URL; MailoutError, without the password, where it is not one."""
+    """Return the server in MM_SMTP_URL; ReaderError, without the password, where it is not one."""
     url = os.environ.get("MM_SMTP_URL", "")
     if not url:
         message = f"MM_SMTP_URL is not set, so there is no server to send by: {_SHAPE}."
-        raise MailoutError(message)
+        raise ReaderError(message)
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]
@@ -70,12 +70,12 @@ def server_from_environment() -> Server:
     except (ValueError, KeyError):
         message = f"MM_SMTP_URL is not a server's address: {_SHAPE}."
         # The cause would show parts of the password.
-        raise MailoutError(message) from None
+        raise ReaderError(message) from None
     # smtplib sends both as ASCII; a path or a query comes from a password that is not encoded.
     plain = f"{user or ''}{password}".isascii()
     if not parts.hostname or not plain or parts.path.strip("/") or parts.query or parts.fragment:
         message = f"MM_SMTP_URL is not a server's address: {_SHAPE}."
-        raise MailoutError(message)
+        raise ReaderError(message)
     return Server(parts.hostname, port, parts.scheme == "smtps", user, password)
 
 
@@ -112,7 +112,7 @@ class Sender:
         self._connection: smtplib.SMTP | None = None
 
     def __enter__(self) -> Self:
-        """Connect and log in; MailoutError where that fails, before any mail."""
+        """Connect and log in; ReaderError where that fails, before any mail."""
         try:
             self._connect()
         except _NotAcceptedError as error:
@@ -120,7 +120,7 @@ class Sender:
                 f"The mail server {self._server} cannot be used ({error.detail}): nothing was "
                 "sent. Check MM_SMTP_URL."
             )
-            raise MailoutError(message) from error
+            raise ReaderError(message) from error
         return self
 
     def __exit__(
@@ -138,7 +138,7 @@ class Sender:
     def deliver(self, mail_from: str, recipient: str, content: bytes) -> Outcome:
         """Hand one mail over, trying again where it was refused for now; never raises for one mail.
 
-        MailoutError where no mail can go out any more; this mail was then certainly not accepted.
+        ReaderError where no mail can go out any more; this mail was then certainly not accepted.
         """
         pauses = [self._backoff * 2**time for time in range(_PAUSES)]
         while True:
@@ -205,7 +205,7 @@ class Sender:
                 f"The mail server {server} does not prove who it is ({_tls_reason(error)}): "
                 "sending stopped. Check host and port in MM_SMTP_URL and the certificate."
             )
-            raise MailoutError(message) from error
+            raise ReaderError(message) from error
         except smtplib.SMTPResponseException as error:
             raise _NotAcceptedError(error.smtp_code, _said(error)) from error
         except OSError as error:
@@ -225,7 +225,7 @@ class Sender:
                     "network unencrypted: nothing was sent. Use another port or smtps://, or "
                     "accept it with --insecure."
                 )
-                raise MailoutError(message)
+                raise ReaderError(message)
         if server.user is None:
             return
         try:
@@ -237,13 +237,13 @@ class Sender:
                 f"The mail server {server} refused the user or the password ({error.smtp_code}): "
                 "sending stopped. Correct MM_SMTP_URL."
             )
-            raise MailoutError(message) from error
+            raise ReaderError(message) from error
         except smtplib.SMTPNotSupportedError as error:
             message = (
                 f"The mail server {server} offers no login, but MM_SMTP_URL names a user: sending "
                 "stopped. Use another port, or leave user and password out."
             )
-            raise MailoutError(message) from error
+            raise ReaderError(message) from error
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.create_default_context()

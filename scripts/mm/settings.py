@@ -12,7 +12,7 @@ PRIVATE_UMASK = 0o027
 _PROGRAM = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class MailoutError(Exception):
+class ReaderError(Exception):
     """What went wrong, in a sentence for the reader; never holds an address or a name."""
 
 
@@ -30,15 +30,15 @@ def data_dir() -> Path:
 
 
 def check_program(program: str) -> str:
-    """Return the program's code as it is; MailoutError where it could not be one."""
+    """Return the program's code as it is; ReaderError where it could not be one."""
     if not _PROGRAM.fullmatch(program):
         message = f"{program!r} is not a program: expected a code from seeds/programs.csv, such as demo."
-        raise MailoutError(message)
+        raise ReaderError(message)
     return program
 
 
 def seconds_from_environment(name: str, default: float) -> float:
-    """Return a positive number of seconds from the environment; MailoutError for anything else."""
+    """Return a positive number of seconds from the environment; ReaderError for anything else."""
     text = os.environ.get(name, "")
     try:
         seconds = float(text) if text else default
@@ -47,5 +47,5 @@ def seconds_from_environment(name: str, default: float) -> float:
     # A comparison with NaN is false, so NaN is refused too.
     if not 0 < seconds < float("inf"):
         message = f"{name} is {text!r}: expected a number of seconds above 0, such as 30."
-        raise MailoutError(message)
+        raise ReaderError(message)
     return seconds
