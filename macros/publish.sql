@@ -6,7 +6,8 @@
         {%- set marts = graph.nodes.values()
             | selectattr('resource_type', 'equalto', 'model')
             | selectattr('schema', 'equalto', target.schema) | list -%}
-        {%- set missing = marts | rejectattr('unique_id', 'in', built) | list -%}
+        {%- set tests = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | list -%}
+        {%- set missing = (marts + tests) | rejectattr('unique_id', 'in', built) | list -%}
         {%- set file = env_var('MM_DATABASE_DIR', 'database') ~ '/' ~ var('program') ~ '.duckdb' -%}
         {%- if failed -%}
             {%- do log('Not published: ' ~ file ~ ' is as it was, because not everything passed.', info=true) -%}

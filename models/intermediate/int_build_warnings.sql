@@ -15,6 +15,10 @@ course_runs as (
     select * from {{ ref('this_program_course_runs') }}
 ),
 
+courses as (
+    select * from {{ ref('this_program_courses') }}
+),
+
 enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
@@ -40,8 +44,8 @@ unowned as (
 unknown_tracks as (
     select
         coalesce('The enrollment track ' || details.enrollment_track, 'An empty enrollment track')
-        || ' is not in seeds/enrollment_tracks.csv: its ' || count(*)
-        || ' rows are used, as not verified.' as message,
+        || ' is not in seeds/enrollment_tracks.csv: its learners count as not verified ('
+        || count(*) || ' rows).' as message,
     from course_instancedetails as details
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
     where enrollment_tracks.track is null
@@ -61,6 +65,33 @@ missing_runs as (
     where course_runs.run_role = 'current' and report_files.file_name is null
 ),
 
+courses_without_current_run as (
+    select
+        'The course ' || courses.course
+        || ' has no current run in seeds/course_runs.csv: nobody is written to about it.' as message,
+    from courses
+    left join course_runs on courses.course = course_runs.course and course_runs.run_role = 'current'
+    where not courses.is_capstone and course_runs.course is null
+),
+
+unfinished_runs as (
+    select
+        'The ' || run_role || ' run of ' || course
+        || ' has no title or no link in seeds/course_runs.csv, which its mails need.' as message,
+    from course_runs
+    where title is null or link is null
+),
+
+unknown_statuses as (
+    select
+        'The enrollment status ' || enrollment_status
+        || ' is unknown: its learners are written to no more than the unenrolled are ('
+        || count(*) || ' rows).' as message,
+    from course_instancedetails
+    where enrollment_status not in ('enrolled', 'unenrolled')
+    group by enrollment_status
+),
+
 final as (
     select message from rejected
     union all
@@ -69,6 +100,12 @@ final as (
     select message from unknown_tracks
     union all
     select message from missing_runs
+    union all
+    select message from courses_without_current_run
+    union all
+    select message from unfinished_runs
+    union all
+    select message from unknown_statuses
 )
 
 select * from final

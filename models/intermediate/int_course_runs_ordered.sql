@@ -38,11 +38,9 @@ runs as (
 dated as (
     select
         *,
-        coalesce(
-            year,
-            if(is_read, max(year(reported_at)) over (partition by course, is_read, year), year(reported_at))
-        ) as order_year,
-        coalesce(term_rank, quarter(reported_at)) as order_term,
+        if(is_read, max(reported_at) over (partition by course, is_read, year), reported_at) as stands_at,
+        coalesce(year, year(stands_at)) as order_year,
+        coalesce(term_rank, quarter(stands_at)) as order_term,
         coalesce(suffix_rank, 0) as order_suffix,
     from runs
 ),

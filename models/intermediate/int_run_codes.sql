@@ -50,6 +50,7 @@ final as (
         {{ whole_number("nullif(parts[1], '')") }}::integer as year,
         nullif(parts[2], '') as term,
         case
+            when parts[1] = '' then null
             when lower(parts[2]) in ('1', 'winter', 'jfma', 'efma') then 1
             when lower(parts[2]) in ('2', 'spring', 'mjja', 'amj') then 2
             when lower(parts[2]) in ('3', 'summer', 'sond', 'jas') then 3

@@ -125,7 +125,10 @@ checks as (
     from course_aliases
     union all
     select
-        concat('course_runs.csv, ', run_role, ' run ', course_instance, ' of ', course) as seed_row,
+        concat(
+            'course_runs.csv, ', coalesce(run_role, 'empty'),
+            ' run ', coalesce(course_instance, 'empty'), ' of ', coalesce(course, 'empty')
+        ) as seed_row,
         [
             (
                 coalesce(course, '') not in (select known_courses.known_course from known_courses),

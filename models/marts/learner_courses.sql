@@ -17,7 +17,7 @@ enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
 
-runs_taken as (
+rated_runs as (
     select
         details.learner_id,
         details.course,
@@ -31,7 +31,7 @@ runs_taken as (
         -- the newest eligible run decides; where none is eligible, the newest
         course_runs.run_order + if(details.certificate_eligible = 'Y', 1000000, 0) as deciding_rank,
         -- of runs with the same grade, the newest is the best
-        details.grade + course_runs.run_order / 1000000 as grade_rank,
+        details.grade + course_runs.run_order / 1000000000 as grade_rank,
     from course_instancedetails as details
     inner join course_runs on details.course_instance = course_runs.course_instance
     inner join courses on details.course = courses.course
@@ -54,7 +54,7 @@ per_course as (
         bool_or(is_eligible or (is_verified and reaches_pass_grade)) as is_settled,
         bool_or(is_eligible or reaches_pass_grade) as ever_passed,
         count(*) as runs_taken,
-    from runs_taken
+    from rated_runs
     group by learner_id, course
 ),
 

@@ -29,8 +29,9 @@ ranked_files as (
         row_number() over (
             order by report_kind = 'student_profile_info', reported_at, file_name
         ) as word_rank,
+        status = 'used' as is_used,
     from report_files
-    where status = 'used' and not exists (select 1 from report_problems)
+    where status in ('used', 'superseded') and not exists (select 1 from report_problems)
 ),
 
 sayings as (
@@ -81,6 +82,8 @@ newest as (
             and sayings.line < repeated_rows.last_line
     where repeated_rows.file_id is null
     group by sayings.student_id
+    -- whom only superseded downloads name is no learner of the program any more
+    having bool_or(ranked_files.is_used)
 ),
 
 final as (

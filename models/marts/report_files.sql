@@ -6,10 +6,14 @@ report_files as (
 ),
 
 rejected_rows as (
+    select * from {{ ref('int_report_rows_rejected') }}
+),
+
+rejected_counts as (
     select
         file_id,
         count(*) as rejected_row_count,
-    from {{ ref('int_report_rows_rejected') }}
+    from rejected_rows
     group by file_id
 ),
 
@@ -23,10 +27,10 @@ final as (
         report_files.status,
         report_files.reason,
         report_files.row_count,
-        coalesce(rejected_rows.rejected_row_count, 0) as rejected_row_count,
+        coalesce(rejected_counts.rejected_row_count, 0) as rejected_row_count,
         report_files.size_bytes,
     from report_files
-    left join rejected_rows on report_files.file_id = rejected_rows.file_id
+    left join rejected_counts on report_files.file_id = rejected_counts.file_id
 )
 
 select * from final

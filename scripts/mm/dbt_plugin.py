@@ -73,6 +73,7 @@ class Plugin(BasePlugin):
         """Load opt-outs and the send log as the sender itself reads them."""
         try:
             addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
+            send_log.read_history(self.send_log)
             lines = list(send_log.read_lines(self.send_log))
         except ReaderError as error:
             raise DbtRuntimeError(str(error)) from None
@@ -92,18 +93,28 @@ class Plugin(BasePlugin):
         new = self.working.with_suffix(".new")
         new.unlink(missing_ok=True)
         cursor = self.connection.cursor()
-        cursor.execute(f"attach '{_quoted(new)}' as published (storage_version '{STORAGE_VERSION}')")
-        for name, relation in target_config.config["relations"].items():
-            cursor.execute(f'create table published."{name}" as from {relation}')
-        cursor.execute("detach published")
-        cursor.close()
-        new.replace(self.published)
+        try:
+            cursor.execute(f"attach '{_quoted(new)}' as published (storage_version '{STORAGE_VERSION}')")
+            for name, relation in target_config.config["relations"].items():
+                cursor.execute(f'create table published."{name}" as from {relation}')
+            cursor.execute("detach published")
+            new.replace(self.published)
+        except (OSError, duckdb.IOException) as error:
+            new.unlink(missing_ok=True)
+            message = (
+                f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
+            )
+            raise DbtRuntimeError(message) from None
 
 
 def _check_program(program: str) -> None:
     # The seed is read as a file: before the first build of a program no table has it.
-    with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
-        programs = [row["program"] for row in csv.DictReader(file)]
+    try:
+        with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
+            programs = [row["program"] for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, KeyError):
+        message = "seeds/programs.csv is not there, is not UTF-8, or has no column program in its first line."
+        raise DbtRuntimeError(message) from None
     if program not in programs:
         message = (
             f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "

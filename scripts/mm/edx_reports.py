@@ -9,6 +9,7 @@ import codecs
 import csv
 import glob
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -42,6 +43,8 @@ EXPECTED_NAMES = (
 GZIP_MAGIC = b"\x1f\x8b"
 # Free text such as a learner's goals can be long; a longer line than this is damage.
 MAX_LINE_BYTES = 16 * 1024 * 1024
+# What is looked at to tell what kind of file it is.
+HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ class Report:
     header: list[str] = field(default_factory=list)
     header_lines: int = 1
 
+    @property
+    def location(self) -> str:
+        """The path as a text, also where the file system's bytes are none."""
+        return os.fsencode(self.path).decode(errors="replace")
+
 
 def prepare_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     """Create the schema `edx` where it is missing, or anew where another version of this module made it.
@@ -135,7 +143,7 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
             "select file_id, path, size_bytes, modified_ns from edx.report_files"
         ).fetchall()
     }
-    present = {(str(r.path), r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
+    present = {(r.location, r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
     gone = [file_id for key, file_id in loaded.items() if afresh or key not in present]
     new = [report for key, report in present.items() if afresh or key not in loaded]
     first_id = max(loaded.values(), default=0) + 1
@@ -154,6 +162,8 @@ def _replace(
         try:
             _load(connection, file_id, report)
         except duckdb.InvalidInputException:
+            if report.refused:
+                raise
             # The error ends the transaction, and its text quotes the file.
             connection.execute("rollback")
             report.refused = "its line ends are of several kinds: download it again"
@@ -207,8 +217,8 @@ def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -
         "insert into edx.report_files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             file_id,
-            report.path.name,
-            str(report.path),
+            Path(report.location).name,
+            report.location,
             report.kind,
             report.course_instance,
             report.reported_at,
@@ -226,6 +236,9 @@ def identify(report: Report) -> None:
 
     Raises RefusedError for a file that is named like a report and is not one that can be read.
     """
+    if report.location != str(report.path):
+        report.ignored = "its name is not UTF-8 text: rename it"
+        return
     if OPT_IN_FILE_NAME.search(report.path.name):
         report.kind = EMAIL_OPT_IN
         _read_header(report)
@@ -298,7 +311,7 @@ def _look_alike(header: list[str]) -> str | None:
 def _read_header(report: Report) -> None:
     """Read the first record. Raises RefusedError where the file is no comma-separated UTF-8 text."""
     with report.path.open("rb") as file:
-        start = file.read(4096)
+        start = file.read(HEAD_BYTES)
     if not start.removeprefix(codecs.BOM_UTF8).strip():
         reason = "it is empty"
         raise RefusedError(reason)
@@ -307,6 +320,9 @@ def _read_header(report: Report) -> None:
         raise RefusedError(reason)
     if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
         reason = "it is a web page, not a CSV file: the download link had expired, download it again"
+        raise RefusedError(reason)
+    if b"\r" in start and b"\n" not in start and len(start) < HEAD_BYTES:
+        reason = "its lines end in carriage returns alone: download it again"
         raise RefusedError(reason)
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
@@ -320,13 +336,6 @@ def _read_header(report: Report) -> None:
     except csv.Error:
         reason = "line 1: its header has a quote that is never closed"
         raise RefusedError(reason) from None
-    if len(report.header) == 1:
-        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-            if separator in report.header[0]:
-                reason = (
-                    f"line 1: it is separated by {name}, not commas (Excel saves it so): download it again"
-                )
-                raise RefusedError(reason)
 
 
 def _check_utf8(path: Path) -> int:
@@ -356,6 +365,15 @@ def _missing_columns(header: list[str], columns: tuple[Column, ...]) -> list[str
     return [column.headers[0] for column in columns if column.needed and positions[column.name] is None]
 
 
+def _other_separator(header: list[str], columns: tuple[Column, ...]) -> str | None:
+    """Say by what a header is separated, where that makes it the right one."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        cells = next(csv.reader([",".join(header)], delimiter=separator), [])
+        if len(cells) > 1 and not _missing_columns(cells, columns):
+            return name
+    return None
+
+
 def _positions(header: list[str], columns: tuple[Column, ...]) -> dict[str, int | None]:
     """Where each column is; None where it is not there.
 
@@ -379,7 +397,12 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
     """Insert a report's rows and return how many records it has after its header."""
     table, columns = TABLES[report.kind]
     if missing := _missing_columns(report.header, columns):
-        reason = f"line 1: its header has no column {' and no '.join(map(repr, missing))}"
+        separator = _other_separator(report.header, columns)
+        reason = (
+            f"line 1: it is separated by {separator}, not commas (Excel saves it so): download it again"
+            if separator
+            else f"line 1: its header has no column {' and no '.join(map(repr, missing))}"
+        )
         raise RefusedError(reason)
     physical_lines = _check_utf8(report.path)
     positions = _positions(report.header, columns)

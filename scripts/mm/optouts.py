@@ -1,10 +1,13 @@
 """The opt-outs in unsubscribed.csv, as they are at this moment."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mm.settings import ReaderError, data_dir
+
+_ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 
 
 def normalized(email: str) -> str:
@@ -63,8 +66,13 @@ class OptOuts:
                     # A stray quote swallows the lines after it, and the opt-outs in them.
                     if any("\n" in cell or "\r" in cell for cell in row):
                         raise self._damaged(reader.line_num, "a cell spans several lines")
-                    if len(row) > position and row[position].strip():
-                        addresses.add(normalized(row[position]))
+                    if not any(cell.strip() for cell in row):
+                        continue
+                    # An opt-out that nobody understands must not be passed over.
+                    address = normalized(row[position]) if len(row) > position else ""
+                    if not _ADDRESS.fullmatch(address):
+                        raise self._damaged(reader.line_num, "its email is no address")
+                    addresses.add(address)
             except UnicodeDecodeError as error:
                 raise self._damaged(reader.line_num + 1, "it is not UTF-8") from error
             except csv.Error as error:

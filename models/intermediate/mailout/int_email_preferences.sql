@@ -14,8 +14,11 @@ final as (
     where email != ''
     qualify row_number() over (
         partition by email
-        -- of two at one moment, the one that asks for no mail
-        order by preference_set_at desc nulls last, is_opted_in_for_email asc
+        -- of two at one moment, and where nobody knows when, the one that asks for no mail
+        order by
+            preference_set_at is null and not is_opted_in_for_email desc,
+            preference_set_at desc nulls last,
+            is_opted_in_for_email asc
     ) = 1
 )
 

@@ -21,6 +21,10 @@ email_preferences as (
     select * from {{ ref('int_email_preferences') }}
 ),
 
+report_files as (
+    select * from {{ ref('int_report_files_judged') }}
+),
+
 send_log as (
     select * from {{ ref('send_log') }}
 ),
@@ -28,7 +32,8 @@ send_log as (
 -- without an opt-in list nobody is left out for not being in one
 opt_in_lists as (
     select count(*) > 0 as are_there
-    from email_preferences
+    from report_files
+    where report_kind = 'email_opt_in' and status = 'used'
 ),
 
 -- a mail whose outcome is unknown may have been read
@@ -50,7 +55,7 @@ final as (
                 then 'whole series certified'
             when learners.is_retired
                 then 'retired account'
-            when triggers.enrollment_status = 'unenrolled'
+            when coalesce(triggers.enrollment_status, 'enrolled') != 'enrolled'
                 then 'unenrolled'
             when not {{ is_mail_address('learners.email') }}
                 then 'no valid address'

@@ -30,7 +30,7 @@ final as (
         details.learner_id as student_id,
         courses.course as trigger_course,
         courses.position as trigger_position,
-        details.course_instance as trigger_course_instance,
+        course_runs.course_instance as trigger_course_instance,
         course_runs.title as trigger_course_title,
         course_runs.link as trigger_course_link,
         if(details.enrollment_track = 'audit', 0, 1) as trigger_course_verified,
@@ -40,7 +40,8 @@ final as (
     from course_instancedetails as details
     inner join course_runs
         on
-            lower(details.course_instance) = lower(course_runs.course_instance)
+            details.course = course_runs.course
+            and lower(details.course_instance) = lower(course_runs.course_instance)
             and course_runs.run_role = 'current'
     inner join courses on course_runs.course = courses.course
     inner join certificates on details.learner_id = certificates.student_id

@@ -36,7 +36,8 @@ had_another_mail as (
         on
             triggers.student_id = send_log.student_id
             and lower(triggers.trigger_course_instance) != lower(send_log.trigger_course_instance)
-            and triggers.reported_at < send_log.intended_at
+            -- of a line that was cut off nobody knows when
+            and coalesce(triggers.reported_at < send_log.intended_at, true)
     where send_log.status in ('sent', 'unknown')
 ),
 
