@@ -132,6 +132,13 @@ def test_dbt_has_nothing_to_deprecate(built: Built) -> None:
     assert "deprecat" not in built.output.lower(), built.output
 
 
+def test_seeds_are_text(built: Built) -> None:
+    # what a cell must be is checked in SQL, with a message that names its row
+    for seed in built.nodes("seed"):
+        assert set(seed["columns"]) == set(seed["config"]["column_types"]), seed["name"]
+        assert set(seed["config"]["column_types"].values()) == {"varchar"}, seed["name"]
+
+
 def test_an_exposure_names_what_it_depends_on(built: Built) -> None:
     for exposure in built.manifest["exposures"].values():
         models = [built.manifest["nodes"][node] for node in exposure["depends_on"]["nodes"]]

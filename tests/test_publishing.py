@@ -166,6 +166,7 @@ def test_no_half_written_file_of_a_killed_build_stays(killed: Killed) -> None:
     assert {path.name for path in killed.after.place.database.rglob("*")} == {
         "working",
         "lgdm.duckdb",
+        "lgdm.lock",
     }
 
 
@@ -267,7 +268,10 @@ def test_just_the_documented_tables_are_published(rebuilt: Rebuilt) -> None:
 def test_no_file_lies_beside_a_published_one(rebuilt: Rebuilt) -> None:
     names = {path.name for path in rebuilt.build.place.database.iterdir()}
     assert names == {"lgdm.duckdb", "working"}
-    assert {path.name for path in (rebuilt.build.place.database / "working").iterdir()} == {"lgdm.duckdb"}
+    assert {path.name for path in (rebuilt.build.place.database / "working").iterdir()} == {
+        "lgdm.duckdb",
+        "lgdm.lock",
+    }
 
 
 def test_others_can_read_nothing_that_holds_learners(rebuilt: Rebuilt) -> None:
@@ -405,3 +409,58 @@ def test_two_builds_of_one_program_leave_the_file_whole(at_once: AtOnce) -> None
     tables = tables_of(at_once.lgdm[0].published)
     assert list(tables) == TABLES
     assert grades(tables) == [(301, "UQx_LGDM1x_1T2019", 0.5)]
+
+
+# ---- what nobody reads until it goes wrong ----
+
+
+ONE_REPORT = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
+
+
+@scenario
+def odd_neighbours(place: Place) -> Build:
+    """Build with a file whose name is no UTF-8 text in the folder."""
+    place.write(
+        "lgdm",
+        "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
+        grade_report(grade_row(1, "0.5", "audit")),
+    )
+    (place.data / "lgdm" / os.fsdecode(b"Bj\xf6rn.csv")).write_text("a,b\n")
+    return place.build("lgdm")
+
+
+def test_a_name_that_is_no_text_is_ignored(odd_neighbours: Build) -> None:
+    rows = odd_neighbours.passed().rows("select file_name, reason from report_files where status = 'ignored'")
+    assert rows == [("Bj\ufffdrn.csv", "its name is not UTF-8 text: rename it")]
+
+
+@scenario
+def damaged_records(place: Place) -> dict[str, Build]:
+    """Build with an opt-out file, then with a send log, that cannot be understood for certain."""
+    place.write(
+        "lgdm",
+        "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
+        grade_report(grade_row(1, "0.5", "audit")),
+    )
+    opt_outs = place.write("", "unsubscribed.csv", "email,source\nPupil <pupil1@learners.example.org>,web\n")
+    builds = {"opt-outs": place.build("lgdm")}
+    opt_outs.unlink()
+    log = place.database / "lgdm.send_log.csv"
+    log.write_text(
+        "student_id,trigger_course_instance,trigger_course_verified,attempt,event,logged_at,message_id,email,detail\n"
+        '"1","UQx_LGDM1x_1T2019","0","1","sent","2019-06-01T00:00:00Z","m","e","d"\n'
+    )
+    return builds | {"send log": place.build("lgdm")}
+
+
+@pytest.mark.parametrize(
+    ("record", "words"), [("opt-outs", "line 2: its email is no address"), ("send log", "line 2")]
+)
+def test_mailing_records_that_nobody_understands_stop_the_build(
+    damaged_records: dict[str, Build], record: str, words: str
+) -> None:
+    build = damaged_records[record]
+    assert build.returncode != 0
+    assert words in build.output
+    assert "Traceback" not in build.output
+    assert "pupil1@" not in build.output

@@ -44,8 +44,8 @@ unowned as (
 unknown_tracks as (
     select
         coalesce('The enrollment track ' || details.enrollment_track, 'An empty enrollment track')
-        || ' is not in seeds/enrollment_tracks.csv: its learners count as not verified ('
-        || count(*) || ' rows).' as message,
+        || ' is not in seeds/enrollment_tracks.csv: it is in ' || count(*)
+        || ' rows, which count as not verified.' as message,
     from course_instancedetails as details
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
     where enrollment_tracks.track is null
@@ -85,8 +85,8 @@ unfinished_runs as (
 unknown_statuses as (
     select
         'The enrollment status ' || enrollment_status
-        || ' is unknown: its learners are written to no more than the unenrolled are ('
-        || count(*) || ' rows).' as message,
+        || ' is unknown: it is in ' || count(*)
+        || ' rows, whose learners are not written to.' as message,
     from course_instancedetails
     where enrollment_status not in ('enrolled', 'unenrolled')
     group by enrollment_status

@@ -355,7 +355,7 @@ def _check_utf8(path: Path) -> int:
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        reason = f"line {breaks + 1}: it ends in the middle of a letter: download it again"
+        reason = f"line {breaks + 1}: it is not UTF-8 text, it ends within a letter: download it again"
         raise RefusedError(reason) from None
     return breaks + (not ends_with_break)
 
