@@ -17,7 +17,7 @@ test: $(INSTALLED) $(CLIENTS) lint
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses
 
 # One page of every table and column, of the demo; it can be opened from the disk.
 docs: build

@@ -1,4 +1,4 @@
-{#- The distinct values of a column, for models whose shape depends on data; an empty list while dbt parses. -#}
+{#- The distinct values of a column, for models whose shape depends on data; none while dbt parses. -#}
 {% macro column_values(relation, column, where='true', order_by=none) -%}
     {%- if not execute -%} {{ return([]) }} {%- endif -%}
     {{ return(run_query(

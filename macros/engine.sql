@@ -17,16 +17,18 @@
 
 {#- The lines of the files at `paths`, to select from: path, line (from 1), text. -#}
 {% macro lines_of_files(paths) -%}
+    {%- set literals = [] -%}
+    {%- for path in paths -%}
+        {#- read_text takes patterns: in a pattern of one letter, that letter means itself -#}
+        {%- set pattern = path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
+        {%- do literals.append("'" ~ pattern | replace("'", "''") ~ "'") -%}
+    {%- endfor -%}
     (
         select
             filename as path,
             unnest(string_split(content, chr(10))) as text,
             generate_subscripts(string_split(content, chr(10)), 1) as line,
-        from read_text([
-            {%- for path in paths -%}
-                '{{ path | replace("'", "''") }}'{{ ', ' if not loop.last }}
-            {%- endfor -%}
-        ]::varchar [])
+        from read_text([{{ literals | join(', ') }}]::varchar [])
     )
 {%- endmacro %}
 
@@ -40,7 +42,7 @@
     (try_cast({{ text }} as timestamptz) at time zone 'UTC')
 {%- endmacro %}
 
-{#- Whether a text is an address that mail can go to, as HTML's email input would have it, with a dot in its domain. -#}
+{#- Whether mail can go to a text: an address as HTML's email input has it, with a dot in its domain. -#}
 {% macro is_mail_address(text) -%}
     coalesce(regexp_full_match(
         trim({{ text }}),

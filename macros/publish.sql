@@ -1,7 +1,8 @@
 {#- Publish the marts as one file, after a `dbt build` in which everything passed. -#}
 {% macro publish() %}
     {%- if execute and flags.WHICH == 'build' -%}
-        {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped', 'runtime error']) | list -%}
+        {%- set bad_ends = ['error', 'fail', 'skipped', 'runtime error'] -%}
+        {%- set failed = results | selectattr('status', 'in', bad_ends) | list -%}
         {%- set built = results | map(attribute='node.unique_id') | list -%}
         {%- set marts = graph.nodes.values()
             | selectattr('resource_type', 'equalto', 'model')

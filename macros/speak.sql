@@ -3,7 +3,7 @@
 {#- Stop the build with all the sentences at once. -#}
 {% macro stop_with_messages(relation) %}
     {%- if execute and flags.WHICH != 'test' -%}
-        {%- set messages = run_query('select message from ' ~ relation ~ ' order by message').columns[0].values() -%}
+        {%- set messages = column_values(relation, 'message') -%}
         {%- if messages -%}
             {%- do exceptions.raise_compiler_error('\n\n' ~ messages | join('\n') ~ '\n') -%}
         {%- endif -%}
@@ -13,7 +13,7 @@
 {#- Say each sentence as a warning, and go on. -#}
 {% macro warn_with_messages(relation) %}
     {%- if execute -%}
-        {%- for message in run_query('select message from ' ~ relation ~ ' order by message').columns[0].values() -%}
+        {%- for message in column_values(relation, 'message') -%}
             {%- do exceptions.warn('Warning: ' ~ message) -%}
         {%- endfor -%}
     {%- endif -%}
