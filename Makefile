@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/.installed
 # Old DuckDB clients, which BI tools still have: the published file must open in them.
 CLIENTS := $(VENV)/clients/duckdb-1.0.0 $(VENV)/clients/duckdb-1.4.5
 
-.PHONY: build test lint docs demo-data lock clean
+.PHONY: build test lint docs bench demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
@@ -18,6 +18,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses
+
+# Some gigabytes and many minutes: ours against hand-written floors, as a table and as out/bench.json.
+bench: $(INSTALLED)
+	$(BIN)/python scripts/bench.py
 
 # One page of every table and column, of the demo; it can be opened from the disk.
 docs: build

@@ -1,0 +1,98 @@
+-- One row per number of the summaries that is not what the long tables say.
+with
+
+course_summary as (
+    select * from {{ ref('course_summary') }}
+),
+
+course_run_summary as (
+    select * from {{ ref('course_run_summary') }}
+),
+
+program_summary as (
+    select * from {{ ref('program_summary') }}
+),
+
+country_summary as (
+    select * from {{ ref('country_summary') }}
+),
+
+coursecompletion as (
+    select * from {{ ref('coursecompletion') }}
+),
+
+learner_courses as (
+    select * from {{ ref('learner_courses') }}
+),
+
+course_instancedetails as (
+    select * from {{ ref('course_instancedetails') }}
+),
+
+pairs as (
+    select
+        'learners of all courses' as what,
+        (select sum(learners) from course_summary) as summed,
+        (select count(*) from learner_courses) as counted
+    union all
+    select
+        'learners of all runs' as what,
+        (select sum(learners) from course_run_summary) as summed,
+        (select count(*) from course_instancedetails) as counted
+    union all
+    select
+        'certificates' as what,
+        (select sum(certificate_eligible) from course_summary) as summed,
+        (select sum(no_certificate_eligible) from coursecompletion) as counted
+    union all
+    select
+        'learners by certificates' as what,
+        (select list_sum(learners_by_certificates) from program_summary) as summed,
+        (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'learners of all countries' as what,
+        (select sum(learners) from country_summary) as summed,
+        (select count(*) from coursecompletion) as counted
+),
+
+-- who is certificate-eligible has passed; passing is no step behind attempting, because of edX's allowlist
+funnels as (
+    select
+        'a step of ' || course as what,
+        verified_passed as inner_step,
+        least(passed, verified, certificate_eligible) as outer_step,
+    from course_summary
+    union all
+    select
+        'a step of ' || course as what,
+        certificate_eligible as inner_step,
+        passed as outer_step,
+    from course_summary
+    union all
+    select
+        'a step of ' || course as what,
+        greatest(attempted, passed, verified, audit_passed) as inner_step,
+        learners as outer_step,
+    from course_summary
+    union all
+    select
+        'a step of ' || course_instance as what,
+        greatest(attempted, passed, verified, unenrolled) as inner_step,
+        learners as outer_step,
+    from course_run_summary
+)
+
+select
+    what,
+    summed,
+    counted,
+from pairs
+where coalesce(summed, 0) != coalesce(counted, 0)
+union all
+select
+    what,
+    inner_step as summed,
+    outer_step as counted,
+from funnels
+where inner_step > outer_step
