@@ -14,9 +14,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import unquote
@@ -45,6 +47,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 MAX_LINE_BYTES = 16 * 1024 * 1024
 # What is looked at to tell what kind of file it is.
 HEAD_BYTES = 64 * 1024
+# How many bytes of small files one statement reads: starting a reading costs as much as some megabytes.
+GROUP_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,21 @@ class RefusedError(Exception):
     """A report that cannot be read; the message is the reason, in a sentence that names no learner."""
 
 
+class _UnevenError(Exception):
+    """Some line of some report is no loaded row's."""
+
+
 @dataclass
 class Report:
-    """What is known of one file. `ignored` and `refused` say why its rows are not here (None: they are)."""
+    """What is known of one file. `ignored` and `refused` say why its rows are not here (None: they are).
+
+    lines: how many its text has. row_count: how many records are loaded or damaged, None where none were.
+    """
 
     path: Path
     size_bytes: int
     modified_ns: int
+    file_id: int = 0
     kind: str = OTHER
     course_instance: str | None = None
     reported_at: datetime | None = None
@@ -108,6 +120,8 @@ class Report:
     refused: str | None = None
     header: list[str] = field(default_factory=list)
     header_lines: int = 1
+    lines: int = 0
+    row_count: int | None = None
 
     @property
     def location(self) -> str:
@@ -146,30 +160,89 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
     present = {(r.location, r.size_bytes, r.modified_ns): r for r in _list_folder(folder)}
     gone = [file_id for key, file_id in loaded.items() if afresh or key not in present]
     new = [report for key, report in present.items() if afresh or key not in loaded]
-    first_id = max(loaded.values(), default=0) + 1
-    while not _replace(connection, gone, new, first_id):
-        pass
+    with _transaction(connection):
+        for table in TABLES_BY_FILE:
+            connection.execute(f"delete from {table} where list_contains(?, file_id)", [gone])
+    for file_id, report in enumerate(new, start=max(loaded.values(), default=0) + 1):
+        report.file_id = file_id
+        with _refusing(report):
+            _identify(report)
+    # The numbering of lines keeps each reading on one core, so several are read at once.
+    threads = connection.execute("select current_setting('threads')").fetchall()[0][0]
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda group: _load(connection.cursor(), group), list(_groups(new))):
+            pass
 
 
-def _replace(
-    connection: duckdb.DuckDBPyConnection, gone: list[int], new: list[Report], first_id: int
-) -> bool:
-    """Remove and load files in one transaction; False where it must be tried again, without a file's rows."""
+def _groups(reports: list[Report]) -> Iterator[list[Report]]:
+    """Put reports together that one statement can read; those without rows to read come last."""
+    alike: dict[tuple[str, ...], list[Report]] = {}
+    unread = []
+    for report in reports:
+        if _is_readable(report):
+            # what has line breaks in its header is read from a copy
+            own = report.location if report.header_lines > 1 else ""
+            alike.setdefault((own, report.kind, *report.header), []).append(report)
+        else:
+            unread.append(report)
+    for members in alike.values():
+        group, size = [], 0
+        for report in members:
+            group.append(report)
+            size += report.size_bytes
+            if size > GROUP_BYTES:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+    if unread:
+        yield unread
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("begin")
-    for table in TABLES_BY_FILE:
-        connection.execute(f"delete from {table} where list_contains(?, file_id)", [gone])
-    for file_id, report in enumerate(new, start=first_id):
-        try:
-            _load(connection, file_id, report)
-        except duckdb.InvalidInputException:
-            if report.refused:
-                raise
-            # The error ends the transaction, and its text quotes the file.
-            connection.execute("rollback")
-            report.refused = "its line ends are of several kinds: download it again"
-            return False
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
     connection.execute("commit")
-    return True
+
+
+def _load(connection: duckdb.DuckDBPyConnection, group: list[Report]) -> None:
+    """Load a group of reports in one transaction, or one by one where some lines are no rows."""
+    for report in group:
+        if _is_readable(report):
+            with _refusing(report):
+                report.lines = _check_utf8(report.path)
+    try:
+        with _transaction(connection):
+            if readable := [report for report in group if _is_readable(report)]:
+                _load_even_rows(connection, readable)
+            _record(connection, group)
+    except (_UnevenError, duckdb.InvalidInputException):
+        for report in group:
+            _load_alone(connection, report)
+
+
+def _load_alone(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
+    try:
+        with _refusing(report), _transaction(connection):
+            if _is_readable(report):
+                _load_uneven_rows(connection, report)
+            _record(connection, [report])
+            return
+    except duckdb.InvalidInputException:
+        # The error's own text quotes the file.
+        report.refused = "its line ends are of several kinds: download it again"
+    report.row_count = None
+    with _transaction(connection):
+        _record(connection, [report])
+
+
+def _is_readable(report: Report) -> bool:
+    return report.ignored is None and report.refused is None
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -199,24 +272,10 @@ def _list_folder(folder: Path) -> Iterator[Report]:
             yield Report(path, stat.st_size, stat.st_mtime_ns)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -> None:
-    row_count = None
-    try:
-        if report.refused is None:
-            identify(report)
-        if report.refused is None and report.ignored is None:
-            row_count = _load_rows(connection, file_id, report)
-    except RefusedError as error:
-        report.refused = str(error)
-    except OSError as error:
-        report.refused = f"it cannot be read ({error.strerror})"
-    if report.refused:
-        for table in TABLES_BY_FILE:
-            connection.execute(f"delete from {table} where file_id = ?", [file_id])
-    connection.execute(
-        "insert into edx.report_files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            file_id,
+def _record(connection: duckdb.DuckDBPyConnection, reports: list[Report]) -> None:
+    cells = [
+        (
+            report.file_id,
             Path(report.location).name,
             report.location,
             report.kind,
@@ -224,14 +283,30 @@ def _load(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -
             report.reported_at,
             report.ignored,
             report.refused,
-            row_count,
+            report.row_count,
             report.size_bytes,
             report.modified_ns,
-        ],
+        )
+        for report in reports
+    ]
+    columns = ", ".join(f"unnest(${n})" for n in range(1, len(cells[0]) + 1))
+    connection.execute(
+        f"insert into edx.report_files select {columns}", list(map(list, zip(*cells, strict=True)))
     )
 
 
-def identify(report: Report) -> None:
+@contextmanager
+def _refusing(report: Report) -> Iterator[None]:
+    """Note in `report` why it cannot be read, if what is tried says so."""
+    try:
+        yield
+    except RefusedError as error:
+        report.refused = str(error)
+    except OSError as error:
+        report.refused = f"it cannot be read ({error.strerror})"
+
+
+def _identify(report: Report) -> None:
     """Tell by name, then by header, what a file is, and fill in `report`.
 
     Raises RefusedError for a file that is named like a report and is not one that can be read.
@@ -242,6 +317,7 @@ def identify(report: Report) -> None:
     if OPT_IN_FILE_NAME.search(report.path.name):
         report.kind = EMAIL_OPT_IN
         _read_header(report)
+        _check_columns(report)
         return
     match = FILE_NAME.match(report.path.name)
     if match is None:
@@ -258,6 +334,8 @@ def identify(report: Report) -> None:
     report.reported_at = _reported_at(match["day"], match["time"])
     _read_header(report)
     report.ignored = _look_alike(report.header)
+    if not report.ignored:
+        _check_columns(report)
 
 
 def _look_at_unnamed(report: Report) -> None:
@@ -393,9 +471,9 @@ def _positions(header: list[str], columns: tuple[Column, ...]) -> dict[str, int 
     return positions
 
 
-def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report) -> int:
-    """Insert a report's rows and return how many records it has after its header."""
-    table, columns = TABLES[report.kind]
+def _check_columns(report: Report) -> None:
+    """Raise RefusedError where a needed column is missing."""
+    _, columns = TABLES[report.kind]
     if missing := _missing_columns(report.header, columns):
         separator = _other_separator(report.header, columns)
         reason = (
@@ -404,32 +482,45 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
             else f"line 1: its header has no column {' and no '.join(map(repr, missing))}"
         )
         raise RefusedError(reason)
-    physical_lines = _check_utf8(report.path)
-    positions = _positions(report.header, columns)
-    cells = ", ".join("null" if positions[c.name] is None else f"c{positions[c.name]}" for c in columns)
-    all_cells = ", ".join(f"c{i}" for i in range(len(report.header)))
-    types = ", ".join(f"'c{i}': 'varchar'" for i in range(len(report.header)))
+
+
+def _cells(report: Report) -> str:
+    _, columns = TABLES[report.kind]
+    positions = _positions(report.header, columns).values()
+    return ", ".join("null" if position is None else f"c{position}" for position in positions)
+
+
+def _insert_rows(connection: duckdb.DuckDBPyConnection, reports: list[Report], *, in_lines: bool) -> None:
+    """Insert the rows of reports with the same header, one file's after the other's.
+
+    in_lines: take it that each row is a line, which spares looking for line breaks within its cells.
+    """
+    first = reports[0]
+    table, _ = TABLES[first.kind]
+    types = ", ".join(f"'c{i}': 'varchar'" for i in range(len(first.header)))
+    text = f"concat({', '.join(f'c{i}' for i in range(len(first.header)))})"
+    breaks = f"if(contains({text}, chr(10)), length({text}) - length(replace({text}, chr(10), '')), 0)"
+    line_count = "1" if in_lines else f"1 + {breaks}"
+    lines = [report.lines - report.header_lines for report in reports]
     connection.execute("drop table if exists reject_errors; drop table if exists reject_scans")
-    with _with_header_in_one_line(report) as path:
+    with _with_header_in_one_line(first) as path:
+        paths = [path, *(report.path for report in reports[1:])]
         connection.execute(
             f"""
         insert into {table}
         select
-            $file_id,
-            $header_lines + 1 - line_count + sum(line_count) over (rows unbounded preceding),
+            $file_ids[1 + file_index::bigint],
+            $header_lines + 1 - line_count
+            + sum(line_count) over (rows unbounded preceding) - $lines_before[1 + file_index::bigint],
             line_count,
-            {cells},
+            {_cells(first)},
         from (
             select
-                -- counting the line breaks of every row would cost half of the reading
-                if(
-                    contains(concat({all_cells}), chr(10)),
-                    1 + length(concat({all_cells})) - length(replace(concat({all_cells}), chr(10), '')),
-                    1
-                )::integer as line_count,
                 *,
+                file_index,
+                ({line_count})::integer as line_count,
             from read_csv(
-                $path, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+                $paths, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
                 strict_mode = true, columns = {{{types}}}, max_line_size = {MAX_LINE_BYTES},
                 -- an empty cell stays an empty text: NULL is for a column that the file does not have
                 nullstr = chr(1),
@@ -437,16 +528,49 @@ def _load_rows(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repo
             )
         )
         """,
-            {"file_id": file_id, "header_lines": report.header_lines, "path": glob.escape(str(path))},
+            {
+                "file_ids": [report.file_id for report in reports],
+                "header_lines": first.header_lines,
+                "lines_before": list(accumulate(lines[:-1], initial=0)),
+                "paths": [glob.escape(str(path)) for path in paths],
+            },
         )
-    rejected, loaded, last_line = connection.execute(
-        f"select (select count(*) from reject_errors), count(*), max(line + line_count - 1) from {table}"
-        " where file_id = $1",
-        [file_id],
-    ).fetchall()[0]
-    if rejected or (last_line or report.header_lines) != physical_lines:
-        return loaded + _relocate(connection, file_id, report, loaded)
-    return loaded
+
+
+def _load_even_rows(connection: duckdb.DuckDBPyConnection, reports: list[Report]) -> None:
+    """Load the rows of reports with the same header. Raises _UnevenError where that needs a closer look."""
+    _insert_rows(connection, reports, in_lines=reports[0].kind == GRADE_REPORT)
+    if not _all_lines_are_rows(connection, reports):
+        raise _UnevenError
+
+
+def _load_uneven_rows(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
+    """Load a report's rows, whatever lines they have, and put those of the wrong width on record."""
+    _insert_rows(connection, [report], in_lines=False)
+    if not _all_lines_are_rows(connection, [report]):
+        _relocate(connection, report)
+
+
+def _all_lines_are_rows(connection: duckdb.DuckDBPyConnection, reports: list[Report]) -> bool:
+    """Tell whether each line of the reports just inserted is a loaded row's, and count those rows."""
+    table, _ = TABLES[reports[0].kind]
+    found = connection.execute(
+        f"""
+        select file_id, min(line), max(line + line_count - 1), count(*)
+        from {table}
+        where list_contains($1, file_id)
+        group by file_id
+        """,
+        [[report.file_id for report in reports]],
+    ).fetchall()
+    rejected = connection.execute("select count(*) from reject_errors").fetchall()[0][0]
+    spans = {file_id: span for file_id, *span in found}
+    are_rows = rejected == 0
+    for report in reports:
+        empty = (report.header_lines + 1, report.header_lines, 0)
+        first_line, last_line, report.row_count = spans.get(report.file_id, empty)
+        are_rows &= first_line == report.header_lines + 1 and last_line == report.lines
+    return are_rows
 
 
 @contextmanager
@@ -469,8 +593,8 @@ def _with_header_in_one_line(report: Report) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def _relocate(connection: duckdb.DuckDBPyConnection, file_id: int, report: Report, loaded: int) -> int:
-    """Put rows of the wrong width on record, move the line numbers behind them, return how many there are.
+def _relocate(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
+    """Put rows of the wrong width on record and in the count, and move the line numbers behind them.
 
     Such rows and blank lines are rare, so only a file that has some is read this second time.
     """
@@ -487,12 +611,12 @@ def _relocate(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repor
             raw_texts.append(raw_text)
         shift += line_count
         shifts[right_width + 1] = shift
-    if right_width != loaded:
+    if right_width != report.row_count:
         reason = "a quote is opened or closed in the wrong place: download it again"
         raise RefusedError(reason)
     connection.execute(
         "insert into edx.damaged_rows select $1, unnest($2), unnest($3), unnest($4)",
-        [file_id, lines, reasons, raw_texts],
+        [report.file_id, lines, reasons, raw_texts],
     )
     table, _ = TABLES[report.kind]
     connection.execute(
@@ -508,9 +632,9 @@ def _relocate(connection: duckdb.DuckDBPyConnection, file_id: int, report: Repor
         from loaded asof join shifts on loaded.position >= shifts.position
         where report.rowid = loaded.row
         """,
-        [file_id, list(shifts), list(shifts.values())],
+        [report.file_id, list(shifts), list(shifts.values())],
     )
-    return len(lines)
+    report.row_count += len(lines)
 
 
 def _records(path: Path) -> Iterator[tuple[int, int, list[str], str]]:
