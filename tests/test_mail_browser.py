@@ -1,13 +1,11 @@
 """The rendered HTML in a real headless browser, at the width of a phone and of a desktop."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mail_fixtures import NO_NEXT_COURSE, World, candidate
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 WIDTHS = (360, 1280)
 RENDERED = {
     1: candidate(1),
@@ -46,29 +44,6 @@ return [...document.querySelectorAll('h1, h2, p, a, bdi, strong, .band')].map(el
 """
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    if not (CHROMIUM.is_file() and DRIVER.is_file()):
-        pytest.skip(f"no browser: install Debian's chromium and chromium-driver ({CHROMIUM}, {DRIVER})")
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(argument)
-    driver = Chrome(options=options, service=ChromeService(str(DRIVER)))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def pages(world: World) -> Path:
     world.publish(list(RENDERED.values()))
@@ -80,7 +55,7 @@ def show(browser: Chrome, page: Path, width: int, scheme: str = "light") -> None
     screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "screen", "features": [feature]})
     browser.get(page.as_uri())
 
 

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -15,11 +14,10 @@ import duckdb
 import pytest
 from mail_fixtures import PROJECT, World
 from report_fixtures import Build, Place, scenario
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 
 from mm.report import render_report
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 NOW = datetime(2026, 6, 18, 9, 30, tzinfo=UTC)
 TABLES = {
     "programs": "program varchar, title varchar, certificates_required integer",
@@ -559,30 +557,6 @@ return [
     ...drawn('path').map(path => [path.outerHTML, contrast(path, 'fill'), 3]),
 ];
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    if not (CHROMIUM.is_file() and DRIVER.is_file()):
-        pytest.skip(f"no browser: install Debian's chromium and chromium-driver ({CHROMIUM}, {DRIVER})")
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(argument)
-    driver = Chrome(options=options, service=ChromeService(str(DRIVER)))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
