@@ -7,13 +7,15 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import duckdb
 import pytest
 from mail_fixtures import PROJECT, World
-from report_fixtures import Build, Place, scenario
+from report_fixtures import Build, Place, grade_report, grade_row, scenario
 from selenium.webdriver import Chrome
 
 from mm.report import render_report
@@ -31,6 +33,9 @@ TABLES = {
     " verified bigint, verified_passed bigint, certificate_eligible bigint",
     "certificate_summary": "no_certificate_eligible integer, learners bigint",
     "country_summary": "country varchar, learners bigint, passed bigint, certificate_eligible bigint",
+    "progress_over_time": "course varchar, course_instance varchar, reported_at timestamp,"
+    " download_number integer, enrolled bigint, attempted bigint, passed bigint, verified bigint,"
+    " certificate_eligible bigint",
     "learner_progress": "student_id bigint, next_course varchar, stage varchar, stage_reason varchar",
     "learners": "student_id bigint, email varchar, name varchar, is_retired boolean",
     "report_files": "file_name varchar, reported_at timestamp, status varchar, reason varchar",
@@ -87,6 +92,23 @@ def rows() -> Rows:
         ],
         "certificate_summary": [(0, 2_111_111), (1, 234_560), (2, 3), (3, 3), (4, 1)],
         "country_summary": [(f"A{chr(65 + i)}", 100 - i, 50 - i, i) for i in range(19)] + [(None, 500, 1, 0)],
+        # a run of 140 downloads with a million learners, one of a day without any, one that turns over
+        "progress_over_time": [
+            (
+                *("one", "ExampleX_ONE_30T2040", month[0] + timedelta(days=7 * i), i + 1),
+                *(2_000_000 + i, 1_000_000 + i, 1000 * i, 500_000 - i, 900 * i),
+            )
+            for i in range(140)
+        ]
+        + [
+            ("two", "OldX_DUO_WWWWWWWWWWWWWWWWWWWWWWWWWWWW", at, number, 0, 0, 0, 0, 0)
+            for number, at in enumerate((month[20], month[20] + timedelta(minutes=1)), start=1)
+        ]
+        + [("two", "ExampleX_TWO_2025_Fall", datetime(2025, 1, 2, 3, 4), 1, 200, 199, 50, 200, 1)]  # noqa: DTZ001
+        + [
+            ("three", "ExampleX_THREE_R1", datetime(2025, 11, 28), 1, 9_999, 1, 0, 0, 7),  # noqa: DTZ001
+            ("three", "ExampleX_THREE_R1", datetime(2026, 6, 15, 2, 42), 2, 3, 0, 1, 9_999, 1),  # noqa: DTZ001
+        ],
         "learner_progress": [
             (1, "three", "one to go", "passed 2 courses"),
             (2, "one", "one to go", "passed 2 courses"),
@@ -128,11 +150,13 @@ def rows() -> Rows:
 
 def publish(path: Path, tables: Rows) -> None:
     with duckdb.connect(path) as connection:
+        connection.begin()
         for table, columns in TABLES.items():
             connection.execute(f"create table {table} ({columns})")
             for row in tables[table]:
                 places = ", ".join("?" for _ in row)
                 connection.execute(f"insert into {table} values ({places})", list(row))
+        connection.commit()
 
 
 class Page(HTMLParser):
@@ -206,6 +230,70 @@ def demo(place: Place) -> Build:
     """Build the demo of the README."""
     shutil.copytree(PROJECT / "data" / "demo", place.data / "demo")
     return place.build("demo").passed()
+
+
+@scenario
+def downloaded_again(place: Place) -> Build:
+    """Build three downloads of a run, two of one day of another, and one of a third."""
+    reports = {
+        "BEES1x_1T2026_grade_report_2026-03-01-0600": (
+            grade_row(1, "0.0", "audit"),
+            grade_row(2, "0.1", "audit"),
+        ),
+        "BEES1x_1T2026_grade_report_2026-03-11-0600": (
+            grade_row(1, "0.3", "audit"),
+            grade_row(2, "0.7", "verified"),
+            grade_row(3, "0.0", "verified"),
+            grade_row(4, "0.0", "audit", status="unenrolled"),
+        ),
+        "BEES1x_1T2026_grade_report_2026-04-10-0600": (
+            grade_row(1, "0.3", "audit", status="unenrolled"),
+            grade_row(2, "0.8", "verified", "Y"),
+            grade_row(3, "0.9", "verified", "Y"),
+            grade_row(4, "0.0", "audit", status="unenrolled"),
+            grade_row(5, "0.7", "audit"),
+        ),
+        "BEES1x_3T2026_grade_report_2026-04-10-0600": (grade_row(6, "0.0", "audit"),),
+        "BEES2x_1T2026_grade_report_2026-04-10-0900": (grade_row(2, "0.0", "audit"),),
+        "BEES2x_1T2026_grade_report_2026-04-10-1530": (
+            grade_row(2, "0.0", "audit"),
+            grade_row(3, "0.0", "audit"),
+        ),
+    }
+    for name, report in reports.items():
+        place.write("demo", f"ExampleX_{name}.csv", grade_report(*report))
+    return place.build("demo").passed()
+
+
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A chart of lines: what is written, and the points of each stroke by the property that colours it."""
+
+    texts: dict[str, tuple[float, float]]
+    strokes: dict[str, list[Points]]
+
+    def height(self, place: float) -> float:
+        """Tell how far up the upright axis a place is, from 0 to 1."""
+        (_, top), (_, bottom) = self.strokes["axis"][0][:2]
+        return (bottom - place) / (bottom - top)
+
+
+def lines_of(html: str, title: str) -> Lines:
+    charts = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html)]  # noqa: S314 - made here
+    (chart,) = (each for each in charts if each.findtext("title") == title)
+    strokes: dict[str, list[Points]] = {}
+    for path in chart.iter("path"):
+        colour = re.search(r"stroke: var\(--(\w+)\)", path.attrib["style"])
+        assert colour
+        points = re.findall(r"[ML] (\S+) (\S+)", path.attrib["d"])
+        strokes.setdefault(colour[1], []).append([(float(x), float(y)) for x, y in points])
+    texts = {
+        text.text or "": (float(text.attrib["x"]), float(text.attrib["y"])) for text in chart.iter("text")
+    }
+    return Lines(texts, strokes)
 
 
 # --- numbers
@@ -363,6 +451,7 @@ def test_a_program_without_learners_has_a_page(tmp_path: Path) -> None:
         "There are no learners",
     ):
         assert words in text
+    assert "From download to download" not in text
     assert "No download is used." in text
 
 
@@ -389,6 +478,106 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
     countries = page.one_table("Country", "Enrolled", "Passed", "Eligible")
     (learners,) = demo.rows("select count(*) from learners")[0]
     assert sum(int(row[1]) for row in countries) == learners == 400
+
+
+# --- lines over time
+
+PROGRESS = ("Reported", "Enrolled", "Attempted", "Passed", "Verified", "Eligible")
+
+
+def test_a_run_with_several_downloads_has_lines_and_a_table(downloaded_again: Build) -> None:
+    html = page_of(downloaded_again.published)
+    # the third run has one download: no line
+    assert re.findall(r"<title id=.progress-[^>]*>([^<]*)<", html) == [
+        "Bee Biology (1T2026, 3 downloads)",
+        "Hives Through the Year (1T2026, 2 downloads)",
+    ]
+    assert Page(html).table(*PROGRESS) == [
+        [
+            ["01\u00a0Mar\u00a02026", "2", "1", "0", "0", "0"],
+            # one has left, one has passed as edX does not say yet
+            ["11\u00a0Mar\u00a02026", "3", "2", "1", "2", "0"],
+            ["10\u00a0Apr\u00a02026", "3", "4", "3", "2", "2"],
+        ],
+        [
+            ["10\u00a0Apr\u00a02026 09:00", "1", "0", "0", "0", "0"],
+            ["10\u00a0Apr\u00a02026 15:30", "2", "0", "0", "0", "0"],
+        ],
+    ]
+    assert (
+        "1 March 2026 to 10 April 2026: Enrolled 2 to 3, Attempted 1 to 4, Passed 0 to 3, Verified 0 to 2,"
+        " Eligible 0 to 2<" in html
+    )
+
+
+def test_points_are_where_time_and_number_put_them(downloaded_again: Build) -> None:
+    chart = lines_of(page_of(downloaded_again.published), "Bee Biology (1T2026, 3 downloads)")
+    (axis,) = chart.strokes["axis"]
+    left, right = axis[2][0], axis[3][0]
+    heights = {
+        "enrolled": [2, 3, 3],
+        "attempted": [1, 2, 4],
+        "passed": [0, 1, 3],
+        "verified": [0, 2, 2],
+        "eligible": [0, 0, 2],
+    }
+    for colour, counts in heights.items():
+        line, _ = chart.strokes[colour]
+        # 10 of the 40 days are a quarter
+        assert [(x - left) / (right - left) for x, _ in line] == pytest.approx([0, 0.25, 1], abs=0.001)
+        # the axis ends at 4, the most that any download counts
+        assert [chart.height(y) for _, y in line] == pytest.approx([each / 4 for each in counts], abs=0.001)
+    # a tick below the axis for each download
+    ticks = [x for x, y in axis if y > axis[2][1]]
+    assert [(x - left) / (right - left) for x in ticks] == pytest.approx([0, 0.25, 1], abs=0.001)
+    assert chart.texts["1 Mar 2026"][0] == pytest.approx(left, abs=0.1)
+    assert chart.texts["10 Apr 2026"][0] == pytest.approx(right, abs=0.1)
+    # its own number is at the height of each tick of the upright axis; a text's y is its baseline
+    for number in ("0", "1"):
+        assert chart.height(chart.texts[number][1] - 4) == pytest.approx(int(number) / 4, abs=0.02)
+
+
+def test_each_line_leads_to_its_name(downloaded_again: Build) -> None:
+    chart = lines_of(page_of(downloaded_again.published), "Bee Biology (1T2026, 3 downloads)")
+    names = ("Attempted", "Enrolled", "Passed", "Verified", "Eligible")
+    for name in names:
+        line, leader = chart.strokes[name.lower()]
+        assert line[-1] == leader[0]
+        x, y = chart.texts[name]
+        assert 0 < x - leader[1][0] < 6
+        assert y - 4 == pytest.approx(leader[1][1], abs=1)
+    # The newest: 4, twice 3, twice 2. Their names are in this order, and none is written over another.
+    places = [chart.texts[name][1] for name in names]
+    assert min(lower - upper for upper, lower in pairwise(places)) > 16
+
+
+def test_runs_downloaded_once_have_no_lines(database: Path, tmp_path: Path) -> None:
+    assert "2025_Fall, " not in page_of(database)
+    once = rows()
+    once["progress_over_time"] = [row for row in once["progress_over_time"] if "2025_Fall" in row[1]]
+    publish(tmp_path / "demo.duckdb", once)
+    page = Page(page_of(tmp_path / "demo.duckdb"))
+    assert "There is one download of each run so far." in page.text
+    assert page.table(*PROGRESS) == []
+
+
+def test_many_downloads_keep_their_points_and_the_page_small(html: str, tmp_path: Path) -> None:
+    chart = lines_of(html, f"{LONG_TITLE} (30T2040, 140 downloads)")
+    (axis,) = chart.strokes["axis"]
+    assert len([x for x, y in axis if y > axis[2][1]]) == len(chart.strokes["passed"][0]) == 140
+    many, start = rows(), datetime(2025, 1, 1)  # noqa: DTZ001
+    many["progress_over_time"] = [
+        (
+            *("one", f"ExampleX_ONE_{run}T20{run + 10}", start + timedelta(days=7 * i), i + 1),
+            *(78_000 + i, 40_000 + i * run, 90 * i, 30_000 + i, 80 * i),
+        )
+        for run in range(1, 31)
+        for i in range(60)
+    ]
+    publish(tmp_path / "demo.duckdb", many)
+    page = page_of(tmp_path / "demo.duckdb")
+    assert [len(table) for table in Page(page).table(*PROGRESS)] == [60] * 30
+    assert len(page.encode()) < 800_000
 
 
 # --- what is not in it
@@ -418,7 +607,7 @@ def test_ids_are_unique_and_pictures_are_named(html: str) -> None:
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     pictures = [attributes for tag, attributes in elements if tag == "svg"]
-    assert len(pictures) == 4 + 3 + 3
+    assert len(pictures) == 4 + 3 + 3 + 3
     for picture in pictures:
         assert picture["role"] == "img"
         assert set((picture["aria-labelledby"] or "").split()) <= set(ids)
@@ -513,9 +702,10 @@ return [...document.querySelectorAll('svg')].map(svg => {
         scale: svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
         sizes: [...svg.querySelectorAll('text')].map(text => parseFloat(getComputedStyle(text).fontSize)),
         texts: [...svg.querySelectorAll('text')].map(box),
-        marks: [...svg.querySelectorAll('path')].map(path => ({
-            ...box(path), fill: getComputedStyle(path).fill,
-        })),
+        marks: [...svg.querySelectorAll('path')].map(path => {
+            const {fill, stroke} = getComputedStyle(path);
+            return {...box(path), colour: fill === 'none' ? stroke : fill, isLine: fill === 'none'};
+        }),
     };
 });
 """
@@ -554,7 +744,9 @@ const drawn = what => [...document.querySelectorAll(`svg ${what}`)];
 return [
     ...written.map(element => [element.textContent, contrast(element, 'color'), 4.5]),
     ...drawn('text').map(text => [text.textContent, contrast(text, 'fill'), 4.5]),
-    ...drawn('path').map(path => [path.outerHTML, contrast(path, 'fill'), 3]),
+    ...drawn('path').map(path => [
+        path.outerHTML, contrast(path, getComputedStyle(path).fill === 'none' ? 'stroke' : 'fill'), 3,
+    ]),
 ];
 """
 
@@ -588,20 +780,21 @@ def test_charts_have_marks_and_no_texts_overlap(browser: Chrome, pages: list[Pat
     for page in pages:
         show(browser, page, look)
         charts = browser.execute_script(CHARTS)
-        assert len(charts) == {"demo": 13, "hard": 10}[page.stem]
+        assert len(charts) == {"demo": 14, "hard": 13}[page.stem]
         for chart in charts:
             frame, texts, marks = chart["frame"], chart["texts"], chart["marks"]
             # an axis at least, and a bar for each course, run or country that has learners
             assert len(marks) >= (1 if chart["title"] == "Capstone (Capstone)" else 4)
-            assert len({mark["fill"] for mark in marks}) >= (
+            assert len({mark["colour"] for mark in marks}) >= (
                 1 if chart["title"].startswith("Capstone (") else 2
             )
             for mark in marks:
                 assert mark["right"] - mark["left"] > 0.5
-                assert mark["bottom"] - mark["top"] > 2
+                # a line may be level
+                assert mark["isLine"] or mark["bottom"] - mark["top"] > 2
             assert texts
             for i, text in enumerate(texts):
-                assert frame["left"] - 0.5 <= text["left"] <= text["right"] <= frame["right"] + 0.5, text
+                assert frame["left"] - 0.5 <= text["left"] <= text["right"] <= frame["right"] + 1, text
                 assert frame["top"] - 0.5 <= text["top"] <= text["bottom"] <= frame["bottom"] + 0.5, text
                 for other in [*texts[:i], *marks]:
                     assert not overlaps(text, other), (chart["title"], text, other)
@@ -662,7 +855,7 @@ def test_print_shows_every_table_on_a4(browser: Chrome, pages: list[Path]) -> No
     for page in pages:
         show(browser, page, PRINT)
         heights = browser.execute_script(tables)
-        assert len(heights) == {"demo": 13, "hard": 10}[page.stem]
+        assert len(heights) == {"demo": 14, "hard": 13}[page.stem]
         assert min(heights) > 30
         printed = browser.execute_cdp_cmd(
             "Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True}

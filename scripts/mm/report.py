@@ -1,6 +1,7 @@
 """Draw a program's report: one HTML file with pictures, which needs nothing else to be shown."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import MaxNLocator
 
 from mm.export import whole_file
 from mm.published import published
@@ -23,6 +25,7 @@ from mm.settings import PROJECT, TEMPLATES, ReaderError
 # A chart is as wide as a phone of 360 pixels leaves room for, so its text is never scaled down.
 _WIDTH = 328
 _ROW, _HEADER = 24, 22
+_PLOT, _LABEL, _LEADER, _TICK = 120, 17, 14, 4
 _TEXT, _SMALL_TEXT = 12, 11
 _GAP = 8
 _WIDEST_LABEL = 120
@@ -36,8 +39,17 @@ _COLOURS = {
     "eligible": "#d55e00",
     "axis": "#333333",
 }
+# Label, column, colour and matplotlib's style of each line; through dashes one sees the line below.
+_LINES = (
+    ("Enrolled", "enrolled", "enrolled", "solid"),
+    ("Attempted", "attempted", "attempted", "solid"),
+    ("Passed", "passed", "passed", "solid"),
+    ("Verified", "verified", "verified", (0, (4, 2))),
+    ("Eligible", "certificate_eligible", "eligible", (0, (2, 2))),
+)
 _COUNTRIES = 15
 _SVG = "{http://www.w3.org/2000/svg}"
+_LOOK = ("fill", "stroke", "stroke-width", "stroke-dasharray")
 _STAGES = {
     "enrolled": "no graded work handed in yet",
     "attempted": "a grade above 0, no course passed yet",
@@ -94,6 +106,7 @@ def render_report(
     courses = _all(
         connection, "select *, coalesce(title, course) as name from course_summary order by position"
     )
+    runs = _all(connection, _RUNS)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -107,13 +120,14 @@ def render_report(
         now=now,
         summary=_one(connection, "from program_summary"),
         courses=courses,
-        runs=_one(connection, "select count(*) as runs from course_run_summary")["runs"],
+        runs=len(runs),
         certificates=_certificates(connection),
         stages=_stages(connection),
         one_to_go=_all(connection, _ONE_TO_GO),
         learners=_all(connection, _LEARNERS) if with_learners else None,
         funnels=[_funnel(course) for course in courses],
-        course_runs=_course_runs(connection, courses),
+        course_runs=_course_runs(courses, runs),
+        progress=_progress(connection, runs),
         countries=_countries(connection),
         differences=_one(connection, _DIFFERENCES),
         health=_health(connection, now),
@@ -171,6 +185,7 @@ _DIFFERENCES = """
 _RUNS = """
     select
         summary.*,
+        coalesce(courses.title, courses.course) as name,
         case
             when starts_with(lower(summary.course_instance), lower(courses.file_prefix) || '_')
                 then substr(summary.course_instance, length(courses.file_prefix) + 2)
@@ -275,8 +290,7 @@ def _funnel(course: Mapping[str, Any]) -> Chart:
     )
 
 
-def _course_runs(connection: duckdb.DuckDBPyConnection, courses: Sequence[Mapping[str, Any]]) -> list[Chart]:
-    runs = _all(connection, _RUNS)
+def _course_runs(courses: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]) -> list[Chart]:
     charts = []
     for course in courses:
         own = [run for run in runs if run["course"] == course["course"]]
@@ -298,6 +312,41 @@ def _course_runs(connection: duckdb.DuckDBPyConnection, courses: Sequence[Mappin
                 )
             )
     return charts
+
+
+def _progress(connection: duckdb.DuckDBPyConnection, runs: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    downloads: dict[str, list[dict[str, Any]]] = {}
+    for download in _all(connection, "from progress_over_time order by course_instance, reported_at"):
+        downloads.setdefault(download["course_instance"], []).append(download)
+    charts = []
+    for run in runs:
+        own = downloads.get(run["course_instance"], [])
+        if len(own) > 1:
+            first, last = own[0], own[-1]
+            detail = f"{run['run']}, {_many(len(own), 'download')}"
+            steps = [f"{label} {_number(first[of])} to {_number(last[of])}" for label, of, *_ in _LINES]
+            picture = _inline(
+                _draw_lines(own),
+                f"progress-{run['position']}-{run['run_order']}",
+                f"{run['name']} ({detail})",
+                f"{_day(first['reported_at'])} to {_day(last['reported_at'])}: {', '.join(steps)}",
+            )
+            head = ["Reported", *(label for label, *_ in _LINES)]
+            rows = [
+                [stamp, *(_number(download[of]) for _, of, *_ in _LINES)]
+                for stamp, download in zip(_stamps(own), own, strict=True)
+            ]
+            charts.append(Chart(run["name"], detail, picture, head, rows))
+    return charts
+
+
+def _stamps(downloads: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the day of each download, with the time where two are of one day."""
+    moments = [download["reported_at"] for download in downloads]
+    days = [f"{moment:%d\u00a0%b\u00a0%Y}" for moment in moments]
+    if len(set(days)) == len(days):
+        return days
+    return [f"{day} {moment:%H:%M}" for day, moment in zip(days, moments, strict=True)]
 
 
 def _countries(connection: duckdb.DuckDBPyConnection) -> Chart | None:
@@ -386,41 +435,108 @@ def _draw(rows: Sequence[Bars], headers: Sequence[tuple[str, str]]) -> str:
     top = _HEADER if headers else 0
     height = top + _ROW * len(rows)
     thickness = 5 if len(rows[0].bars) > 1 else 14
-    # Text stays text, so that it can be searched, read aloud and shown in the reader's own font.
-    with mpl.rc_context({"svg.fonttype": "none"}):
-        figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set_axis_off()
-        axes.set_xlim(0, _WIDTH)
-        axes.set_ylim(height, 0)
+    canvas = _Canvas(height)
+    for (name, colour), right in zip(headers, rights, strict=False):
+        canvas.write(right, 7, name, "right", _SMALL_TEXT)
+        canvas.bar(right - _width(name, _SMALL_TEXT), 17, _width(name, _SMALL_TEXT), 3, colour)
+    for i, row in enumerate(rows):
+        middle = top + _ROW * (i + 0.5)
+        canvas.write(0, middle, _fitting(row.label), "left")
+        for j, (value, colour) in enumerate(row.bars):
+            y = middle + (thickness + 1) * (j - (len(row.bars) - 1) / 2)
+            if value:
+                # One learner among a million is still to be seen.
+                canvas.bar(left, y, max(value / largest * room, 1), thickness, colour)
+        for text, right in zip(row.texts, rights, strict=True):
+            canvas.write(right, middle, text, "right")
+    canvas.bar(left - 1, top + (height - top) / 2, 1, height - top, "axis")
+    return canvas.svg()
 
-        def write(x: float, y: float, text: str, side: str, size: int = _TEXT) -> None:
-            axes.text(x, y, text, ha=side, va="center_baseline", size=size, parse_math=False)
 
-        def bar(x: float, y: float, width: float, thick: float, colour: str) -> None:
-            axes.barh(y, width, thick, x, color=_COLOURS[colour], linewidth=0, clip_on=False)
+def _draw_lines(downloads: Sequence[Mapping[str, Any]]) -> str:
+    """Return an SVG of lines over time, each with its label and newest number at its end.
 
-        for (name, colour), right in zip(headers, rights, strict=False):
-            write(right, 7, name, "right", _SMALL_TEXT)
-            bar(right - _width(name, _SMALL_TEXT), 17, _width(name, _SMALL_TEXT), 3, colour)
-        for i, row in enumerate(rows):
-            middle = top + _ROW * (i + 0.5)
-            write(0, middle, _fitting(row.label), "left")
-            for j, (value, colour) in enumerate(row.bars):
-                y = middle + (thickness + 1) * (j - (len(row.bars) - 1) / 2)
-                if value:
-                    # One learner among a million is still to be seen.
-                    bar(left, y, max(value / largest * room, 1), thickness, colour)
-            for text, right in zip(row.texts, rights, strict=True):
-                write(right, middle, text, "right")
-        bar(left - 1, top + (height - top) / 2, 1, height - top, "axis")
+    downloads: two or more, in the order of their stamps, all of which differ.
+    """
+    begin, end, newest = downloads[0]["reported_at"], downloads[-1]["reported_at"], downloads[-1]
+    largest = max(download[of] for download in downloads for _, of, *_ in _LINES) or 1
+    ticks = [int(tick) for tick in MaxNLocator(4, steps=(1, 2, 5, 10), integer=True).tick_values(0, largest)]
+    left = _GAP + max(_width(_short_number(tick), _SMALL_TEXT) for tick in ticks)
+    numbers = max(_width(_short_number(newest[of])) for _, of, *_ in _LINES)
+    labels = _WIDTH - numbers - _GAP - max(_width(label) for label, *_ in _LINES)
+    right = labels - _GAP / 2 - _LEADER
+    top, bottom = _LABEL / 2, _LABEL / 2 + _PLOT
+    places = [left + (each["reported_at"] - begin) / (end - begin) * (right - left) for each in downloads]
+
+    def height(count: int) -> float:
+        return bottom - count / ticks[-1] * _PLOT
+
+    canvas = _Canvas(bottom + _TICK + _LABEL)
+    # The axes and all their ticks are one line with gaps, as a path for each tick would be much longer.
+    strokes = [
+        *([(left, top), (left, bottom)], [(left, bottom), (right, bottom)]),
+        *([(left - _TICK, height(tick)), (left, height(tick))] for tick in ticks),
+        *([(place, bottom), (place, bottom + _TICK)] for place in places),
+    ]
+    canvas.line([point for stroke in strokes for point in (*stroke, (math.nan, math.nan))], "axis")
+    for tick in ticks:
+        canvas.write(left - _GAP, height(tick), _short_number(tick), "right", _SMALL_TEXT)
+    canvas.write(left, bottom + _TICK + _LABEL / 2, _day(begin, "%b"), "left", _SMALL_TEXT)
+    if end.date() != begin.date():
+        canvas.write(right, bottom + _TICK + _LABEL / 2, _day(end, "%b"), "right", _SMALL_TEXT)
+    for _, of, colour, style in _LINES:
+        points = [(place, height(each[of])) for place, each in zip(places, downloads, strict=True)]
+        canvas.line(points, colour, 2, style)
+    # Where lines end close together, their labels cannot: a leader goes from each end to its label.
+    lowest = -math.inf
+    for i, (label, of, colour, _) in enumerate(sorted(_LINES, key=lambda line: -newest[line[1]])):
+        lowest = max(lowest + _LABEL, height(newest[of]))
+        y = min(lowest, bottom - _LABEL * (len(_LINES) - 1 - i))
+        canvas.line([(right, height(newest[of])), (right + _LEADER, y)], colour)
+        canvas.write(labels, y, label, "left")
+        canvas.write(_WIDTH, y, _short_number(newest[of]), "right")
+    return canvas.svg()
+
+
+class _Canvas:
+    """A picture in the making, _WIDTH wide, in pixels from its upper left corner."""
+
+    def __init__(self, height: float) -> None:
+        self._figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
+        self._axes = self._figure.add_axes((0, 0, 1, 1))
+        self._axes.set_axis_off()
+        self._axes.set_xlim(0, _WIDTH)
+        self._axes.set_ylim(height, 0)
+
+    def write(self, x: float, y: float, text: str, side: str, size: int = _TEXT) -> None:
+        self._axes.text(x, y, text, ha=side, va="center_baseline", size=size, parse_math=False)
+
+    def bar(self, x: float, y: float, width: float, thick: float, colour: str) -> None:
+        self._axes.barh(y, width, thick, x, color=_COLOURS[colour], linewidth=0, clip_on=False)
+
+    def line(
+        self,
+        points: Sequence[tuple[float, float]],
+        colour: str,
+        width: int = 1,
+        style: str | tuple[int, tuple[int, int]] = "solid",
+    ) -> None:
+        # A tenth of a pixel is exact enough, and keeps a page of many lines small.
+        xs, ys = ([round(each, 1) for each in side] for side in zip(*points, strict=True))
+        # Simplified, a path of ticks has one too many.
+        with mpl.rc_context({"path.simplify": False}):
+            self._axes.plot(xs, ys, color=_COLOURS[colour], linewidth=width, linestyle=style, clip_on=False)
+
+    def svg(self) -> str:
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True)
-    return buffer.getvalue()
+        # Text stays text, so that it can be searched, read aloud and shown in the reader's own font.
+        with mpl.rc_context({"svg.fonttype": "none"}):
+            self._figure.savefig(buffer, format="svg", transparent=True)
+        return buffer.getvalue()
 
 
 def _inline(svg: str, key: str, title: str, description: str) -> Markup:
-    """Return the bars and texts of matplotlib's SVG as one that a page can hold and colour."""
+    """Return the bars, lines and texts of matplotlib's SVG as one that a page can hold and colour."""
     drawn = ET.fromstring(svg)  # noqa: S314 - made here
     names = {"title": f"{key}-title", "desc": f"{key}-desc"}
     picture = ET.Element(
@@ -432,9 +548,10 @@ def _inline(svg: str, key: str, title: str, description: str) -> Markup:
     properties = {colour: f"var(--{name})" for name, colour in _COLOURS.items()}
     for part in drawn.iter():
         style = dict(item.split(": ", 1) for item in part.get("style", "").split("; ") if item)
-        if part.tag == f"{_SVG}path" and style.get("fill") in properties:
+        if part.tag == f"{_SVG}path" and properties.keys() & style.values():
             outline = " ".join(part.attrib["d"].split())
-            ET.SubElement(picture, "path", d=outline, style=f"fill: {properties[style['fill']]}")
+            look = [f"{name}: {properties.get(style[name], style[name])}" for name in _LOOK if name in style]
+            ET.SubElement(picture, "path", d=outline, style="; ".join(look))
         elif part.tag == f"{_SVG}text":
             kept = {name: part.attrib[name] for name in ("x", "y")}
             kept |= {name: style[name] for name in ("font-size", "text-anchor")}
@@ -496,8 +613,8 @@ def _many(count: int, one: str, several: str | None = None) -> str:
     return f"{_number(count)} {one if count == 1 else several or one + 's'}"
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"
+def _day(moment: datetime, month: str = "%B") -> str:
+    return f"{moment.day} {moment:{month} %Y}"
 
 
 def _moment(moment: datetime) -> str:
