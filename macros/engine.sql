@@ -2,7 +2,7 @@
 
 {#- A text of digits alone as BIGINT; NULL for any other text, `1.5` and `1e3` too. -#}
 {% macro whole_number(text) -%}
-    if(translate({{ text }}, '0123456789', '') = '', try_cast({{ text }} as bigint), null)
+    if(regexp_full_match({{ text }}, '\d+'), try_cast({{ text }} as bigint), null)
 {%- endmacro %}
 
 {#- A text as DOUBLE; NULL where it is no number. -#}

@@ -6,7 +6,7 @@
         {%- set built = results | map(attribute='node.unique_id') | list -%}
         {%- set marts = graph.nodes.values()
             | selectattr('resource_type', 'equalto', 'model')
-            | selectattr('schema', 'equalto', target.schema) | list -%}
+            | selectattr('database', 'equalto', var('program')) | list -%}
         {%- set tests = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | list -%}
         {%- set missing = (marts + tests) | rejectattr('unique_id', 'in', built) | list -%}
         {%- set file = env_var('MM_DATABASE_DIR', 'database') ~ '/' ~ var('program') ~ '.duckdb' -%}
@@ -15,11 +15,7 @@
         {%- elif missing -%}
             {%- do log('Not published: ' ~ file ~ ' is as it was, because only a part was built.', info=true) -%}
         {%- else -%}
-            {%- set relations = {} -%}
-            {%- for mart in marts -%}
-                {%- do relations.update({mart.alias: mart.relation_name}) -%}
-            {%- endfor -%}
-            {%- do adapter.store_relation('edx', none, [], file, 'duckdb', {'relations': relations}) -%}
+            {%- do adapter.store_relation('edx', none, [], file, 'duckdb', {}) -%}
             {%- do log('Published ' ~ file, info=true) -%}
         {%- endif -%}
     {%- endif -%}

@@ -126,7 +126,11 @@ class Place:
         return self.database / f"{program}.duckdb"
 
     def working(self, program: str) -> Path:
-        """Where dbt builds a program before it is published."""
+        """Where dbt keeps a program's downloads and steps."""
+        return self.database / "working" / f"{program}_steps.duckdb"
+
+    def marts(self, program: str) -> Path:
+        """Where dbt builds a program's marts, before they are published."""
         return self.database / "working" / f"{program}.duckdb"
 
     def write(self, program: str, name: str, content: str | bytes) -> Path:

@@ -66,7 +66,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     output = run.stdout + run.stderr
     assert run.returncode == 0, output
     columns: dict[tuple[str, str], list[str]] = {}
-    with duckdb.connect(str(folder / "database/working/demo.duckdb"), read_only=True) as connection:
+    working = folder / "database" / "working"
+    with duckdb.connect(str(working / "demo_steps.duckdb"), read_only=True) as connection:
+        connection.execute(f"attach '{working / 'demo.duckdb'}' (read_only)")
         for schema, table, column in connection.execute(
             "select table_schema, table_name, column_name from information_schema.columns"
         ).fetchall():

@@ -167,6 +167,7 @@ def test_no_half_written_file_of_a_killed_build_stays(killed: Killed) -> None:
         "working",
         "lgdm.duckdb",
         "lgdm.lock",
+        "lgdm_steps.duckdb",
     }
 
 
@@ -271,6 +272,7 @@ def test_no_file_lies_beside_a_published_one(rebuilt: Rebuilt) -> None:
     assert {path.name for path in (rebuilt.build.place.database / "working").iterdir()} == {
         "lgdm.duckdb",
         "lgdm.lock",
+        "lgdm_steps.duckdb",
     }
 
 

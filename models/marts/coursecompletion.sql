@@ -17,8 +17,8 @@ completed as (
     select
         student_id,
         {%- for course in courses %}
-        max(enrollment_track) filter (where course = '{{ course }}') as {{ course }}_enrollment_track,
-        max(passed) filter (where course = '{{ course }}') as {{ course }}_passed,
+        any_value(enrollment_track) filter (where course = '{{ course }}') as {{ course }}_enrollment_track,
+        any_value(passed) filter (where course = '{{ course }}') as {{ course }}_passed,
         {%- endfor %}
         count(*) filter (where is_certificate_eligible)::integer as no_certificate_eligible,
         count(*) filter (where is_audit_passed and not is_capstone)::integer as no_audited_passed,

@@ -21,7 +21,6 @@ rated_runs as (
     select
         details.learner_id,
         details.course,
-        details.course_instance,
         details.enrollment_track,
         details.grade,
         course_runs.run_order,
@@ -44,10 +43,10 @@ per_course as (
         course,
         {{ value_at_highest('enrollment_track', 'deciding_rank') }} as enrollment_track,
         max_by(is_eligible or reaches_pass_grade, deciding_rank) as is_passed,
-        max_by(course_instance, deciding_rank) as deciding_course_instance,
-        max_by(course_instance, run_order) as latest_course_instance,
+        max_by(run_order, deciding_rank) as deciding_run_order,
+        max(run_order) as latest_run_order,
         max_by(grade, run_order) as latest_grade,
-        max_by(course_instance, grade_rank) as best_course_instance,
+        max_by(run_order, grade_rank) as best_run_order,
         max(grade) as best_grade,
         bool_or(is_eligible) as is_certificate_eligible,
         bool_or(is_eligible and is_verified) as is_verified_passed,
@@ -71,16 +70,28 @@ final as (
         per_course.is_verified_passed,
         coalesce(per_course.enrollment_track = 'audit', false) and per_course.is_passed as is_audit_passed,
         per_course.is_settled,
-        per_course.deciding_course_instance,
+        deciding_runs.course_instance as deciding_course_instance,
         if(per_course.is_certificate_eligible, 'certificate', 'newest run') as decided_by,
-        per_course.latest_course_instance,
+        latest_runs.course_instance as latest_course_instance,
         per_course.latest_grade,
-        per_course.best_course_instance,
+        best_runs.course_instance as best_course_instance,
         per_course.best_grade,
         per_course.ever_passed,
         per_course.runs_taken::integer as runs_taken,
     from per_course
     inner join courses on per_course.course = courses.course
+    inner join course_runs as deciding_runs
+        on
+            per_course.course = deciding_runs.course
+            and per_course.deciding_run_order = deciding_runs.run_order
+    inner join course_runs as latest_runs
+        on
+            per_course.course = latest_runs.course
+            and per_course.latest_run_order = latest_runs.run_order
+    inner join course_runs as best_runs
+        on
+            per_course.course = best_runs.course
+            and per_course.best_run_order = best_runs.run_order
 )
 
 select * from final

@@ -1,12 +1,14 @@
 """What dbt-duckdb calls around a build: load new downloads at its start, publish the marts at its end.
 
-dbt builds in a working file, which nobody else opens. Readers have the published file, which is only ever
-replaced whole, so that an open BI tool neither blocks a build nor sees half of one.
+dbt builds in two working files, which nobody else opens: one with the loaded downloads and the steps, one
+with the marts alone. Readers have the published file, a copy of the latter, which is only ever replaced
+whole, so that an open BI tool neither blocks a build nor sees half of one.
 """
 
 import csv
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -20,9 +22,6 @@ from dbt_common.exceptions import DbtRuntimeError
 from mm import edx_reports, send_log
 from mm.optouts import OptOuts
 from mm.settings import PRIVATE_UMASK, ReaderError
-
-# Clients from DuckDB 1.0 on read this format; without it 2.0 writes one that only 2.0 reads.
-STORAGE_VERSION = "v1.0.0"
 
 
 class Plugin(BasePlugin):
@@ -41,23 +40,30 @@ class Plugin(BasePlugin):
         self.published = Path(plugin_config["database_dir"]) / f"{program}.duckdb"
         self.send_log = self.published.with_suffix(".send_log.csv")
         self.working = Path(self.creds.path)
+        [marts] = self.creds.attach
+        self.marts = Path(marts.path)
         self.working.parent.mkdir(parents=True, exist_ok=True)
         # Held until this process has ended or dbt closes its environment.
-        self._lock = self.working.with_suffix(".lock").open("w")
+        self._lock = self.marts.with_suffix(".lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             message = f"Another build of {program} is running: wait until it has ended, then build again."
             raise DbtRuntimeError(message) from None
-        try:
-            duckdb.connect(str(self.working), config=dict(self.creds.config_options or {})).close()
-        except duckdb.Error as error:
-            self._discard(error)
-
-    def _discard(self, error: duckdb.Error) -> None:
-        _say(f"The working file {self.working} is damaged ({type(error).__name__}): it is built anew.")
-        for path in (self.working, self.working.with_name(f"{self.working.name}.wal")):
-            path.unlink(missing_ok=True)
+        if _builds_everything():
+            # Else what earlier builds held of a learner who is gone would stay in the file's free space.
+            _discard(self.marts)
+        for path, attach in (
+            (self.working, f"attach '{_quoted(self.working)}'"),
+            (self.marts, marts.to_sql()),
+        ):
+            try:
+                with duckdb.connect() as connection:
+                    connection.execute(attach)
+            except duckdb.Error as error:
+                name = type(error).__name__
+                _say(f"The working file {path} is damaged or of another version ({name}): it is built anew.")
+                _discard(path)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
@@ -88,16 +94,12 @@ class Plugin(BasePlugin):
             [[number for number, _ in lines], [text for _, text in lines]],
         )
 
-    def store(self, target_config: TargetConfig) -> None:
-        """Copy the relations named in `target_config.config["relations"]` to a new file and publish that."""
-        new = self.working.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        cursor = self.connection.cursor()
+    def store(self, target_config: TargetConfig) -> None:  # noqa: ARG002 - the name and shape are dbt-duckdb's
+        """Publish the marts as they are now."""
+        new = self.marts.with_suffix(".new")
         try:
-            cursor.execute(f"attach '{_quoted(new)}' as published (storage_version '{STORAGE_VERSION}')")
-            for name, relation in target_config.config["relations"].items():
-                cursor.execute(f'create table published."{name}" as from {relation}')
-            cursor.execute("detach published")
+            self.connection.cursor().execute(f'checkpoint "{self.marts.stem}"')
+            shutil.copyfile(self.marts, new)
             new.replace(self.published)
         except (OSError, duckdb.IOException) as error:
             new.unlink(missing_ok=True)
@@ -105,6 +107,17 @@ class Plugin(BasePlugin):
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
             raise DbtRuntimeError(message) from None
+
+
+def _builds_everything() -> bool:
+    flags = get_flags()
+    selections = ("SELECT", "EXCLUDE", "SELECTOR", "RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES")
+    return flags.WHICH == "build" and not any(getattr(flags, name, None) for name in selections)
+
+
+def _discard(path: Path) -> None:
+    for part in (path, path.with_name(f"{path.name}.wal")):
+        part.unlink(missing_ok=True)
 
 
 def _check_program(program: str) -> None:

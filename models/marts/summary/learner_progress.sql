@@ -23,46 +23,62 @@ counted as (
         count(*) filter (where is_certificate_eligible) as no_certificate_eligible,
         count(*) filter (where ever_passed) as courses_passed,
         bool_or(best_grade > 0) as has_attempted,
-        list(course) filter (where is_settled) as settled_courses,
+        list_sort(list(course) filter (where is_settled)) as settled_courses,
     from learner_courses
     group by student_id
 ),
 
-next_courses as (
+progressed as (
     select
         learners.student_id,
-        min_by(courses.course, courses.position) as next_course,
-        min_by(courses.title, courses.position) as next_course_title,
+        coalesce(counted.no_certificate_eligible, 0)::integer as no_certificate_eligible,
+        coalesce(counted.courses_passed, 0)::integer as courses_passed,
+        coalesce(counted.has_attempted, false) as has_attempted,
+        coalesce(counted.settled_courses, []) as settled_courses,
     from learners
     left join counted on learners.student_id = counted.student_id
+),
+
+-- there are far fewer combinations of settled courses than learners
+settled as (
+    select distinct settled_courses
+    from progressed
+),
+
+next_courses as (
+    select
+        settled.settled_courses,
+        courses.course as next_course,
+        coalesce(courses.title, courses.course) as next_course_title,
+    from settled
     inner join courses
         on
             not courses.is_capstone
-            and not coalesce(list_contains(counted.settled_courses, courses.course), false)
-    group by learners.student_id
+            and not list_contains(settled.settled_courses, courses.course)
+    qualify row_number() over (partition by settled.settled_courses order by courses.position) = 1
 ),
 
 staged as (
     select
         this_program.program,
-        learners.student_id,
-        coalesce(counted.no_certificate_eligible, 0)::integer as no_certificate_eligible,
+        progressed.student_id,
+        progressed.no_certificate_eligible,
         this_program.certificates_required,
-        coalesce(counted.courses_passed, 0)::integer as courses_passed,
+        progressed.courses_passed,
         next_courses.next_course,
         next_courses.next_course_title,
         case
-            when counted.no_certificate_eligible >= this_program.certificates_required then 'series complete'
-            when counted.no_certificate_eligible = this_program.certificates_required - 1 then 'one to go'
-            when counted.courses_passed > 1 then 'on the way'
-            when counted.courses_passed = 1 then 'passed one'
-            when counted.has_attempted then 'attempted'
+            when progressed.no_certificate_eligible >= this_program.certificates_required
+                then 'series complete'
+            when progressed.no_certificate_eligible + 1 = this_program.certificates_required then 'one to go'
+            when progressed.courses_passed > 1 then 'on the way'
+            when progressed.courses_passed = 1 then 'passed one'
+            when progressed.has_attempted then 'attempted'
             else 'enrolled'
         end as stage,
-    from learners
+    from progressed
     cross join this_program
-    left join counted on learners.student_id = counted.student_id
-    left join next_courses on learners.student_id = next_courses.student_id
+    left join next_courses on progressed.settled_courses = next_courses.settled_courses
 ),
 
 final as (
