@@ -1,5 +1,6 @@
 """What a mail says and how its message is built. Expected values are worked out by hand."""
 
+import os
 import re
 from email import message_from_bytes, policy
 from email.header import decode_header
@@ -77,6 +78,15 @@ def bodies(program: Program = DEMO, **values: object) -> tuple[str, str]:
     """Return the text on one line, and the words of the HTML on one line."""
     text, html = Renderer(program, SECRET).bodies(row(**values))
     return " ".join(text.split()), words(html)
+
+
+def templates_with(folder: Path, file: str, content: str) -> Path:
+    """Copy the templates to the folder, with a template of the demo program's own."""
+    for base in ("base.html.j2", "base.txt.j2"):
+        (folder / base).write_bytes((PROJECT / "templates" / base).read_bytes())
+    (folder / "demo").mkdir()
+    (folder / "demo" / file).write_text(content)
+    return folder
 
 
 def words(html: str) -> str:
@@ -274,6 +284,31 @@ def test_no_name_breaks_a_header_or_the_page(name: str) -> None:
     assert " ".join(text.split()).startswith(f"Dear {clean_name(name)},")
 
 
+def test_mails_of_one_process_keep_their_own_headers() -> None:
+    same = "Ada <ada@example.org>"
+    renderers = (
+        Renderer(facts(sender=same, reply_to=same, subject="One"), SECRET),
+        Renderer(facts(subject="Two"), SECRET),
+    )
+    learners = [row(student_name=name, email=f"{name.lower()}@example.org") for name in ("Ada", "Bo")]
+    heads = [
+        [
+            str(parsed(renderer.message(learner).as_bytes())[name])
+            for name in ("From", "To", "Reply-To", "Subject")
+        ]
+        for renderer in renderers
+        for learner in learners
+    ]
+    demo = "Example University Updates <updates@example.org>"
+    bo = "Bo <bo@example.org>"
+    assert heads == [
+        [same, same, same, "One"],
+        [same, bo, same, "One"],
+        [demo, same, "bees@example.org", "Two"],
+        [demo, bo, "bees@example.org", "Two"],
+    ]
+
+
 def test_html_in_a_name_is_text() -> None:
     _, html = Renderer(DEMO, SECRET).bodies(row(student_name="<b>&\"'"))
     assert re.search(r"<bdi>&lt;b&gt;&amp;(\"|&#34;)('|&#39;)</bdi>", html)
@@ -298,6 +333,7 @@ def test_html_in_a_name_is_text() -> None:
         '"a b"@example.org',
         "a(b)@example.org",
         "a@[127.0.0.1]",
+        "a@[127.0.0.1",
         ".a@example.org",
         "a..b@example.org",
         "a@example..org",
@@ -343,22 +379,43 @@ def test_unfit_facts_are_named(broken: dict[str, str | None], says: str) -> None
         ("txt.j2", "\n{{ next_course }}", 2, "empty"),
         ("txt.j2", "\n\n{{ student_id + student_name }}", 3, "TypeError"),
         ("txt.j2", "{{ student_name.__class__.__mro__ }}", 1, "unsafe"),
+        ("txt.j2", "{{ program.__class__.__mro__ }}", 1, "unsafe"),
         ("txt.j2", "{% include 'nothing.j2' %}", 1, "nothing.j2"),
     ],
 )
 def test_a_broken_template_is_an_error_with_file_and_line(
     tmp_path: Path, file: str, content: str, line: int, says: str
 ) -> None:
-    for base in ("base.html.j2", "base.txt.j2"):
-        (tmp_path / base).write_bytes((PROJECT / "templates" / base).read_bytes())
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / file).write_text(content)
     learner = row(student_name="Ada", **NO_NEXT_COURSE)
     with pytest.raises(ReaderError) as caught:
-        Renderer(DEMO, SECRET, tmp_path).bodies(learner)
+        Renderer(DEMO, SECRET, templates_with(tmp_path, file, content)).bodies(learner)
     assert f"{tmp_path / 'demo' / file}, line {line}: " in str(caught.value)
     assert says in str(caught.value)
     assert "Ada" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("how", "wrapped"),
+    [
+        ("8", "one two\nthree-\nfour\n\nabcdefgh\nij"),
+        ("8, false", "one two\nthree-\nfour\n\nabcdefghij"),
+        ("8, false, none, false", "one two\nthree-four\n\nabcdefghij"),
+        ("8, wrapstring='/'", "one two/three-/four//abcdefgh/ij"),
+        ("", "one two three-four\n\nabcdefghij"),
+    ],
+)
+def test_templates_wrap_words_as_jinja_does(tmp_path: Path, how: str, wrapped: str) -> None:
+    own = "{% filter wordwrap(HOW) %}one two three-four\n\nabcdefghij{% endfilter %}".replace("HOW", how)
+    assert Renderer(DEMO, SECRET, templates_with(tmp_path, "txt.j2", own)).bodies(row())[0] == wrapped + "\n"
+
+
+def test_all_mails_are_of_the_templates_that_were_there_first(tmp_path: Path) -> None:
+    renderer = Renderer(DEMO, SECRET, templates_with(tmp_path, "txt.j2", "{% extends 'base.txt.j2' %}"))
+    before = renderer.bodies(row())
+    for path in (tmp_path / "base.txt.j2", tmp_path / "demo" / "txt.j2"):
+        path.write_text("Something else")
+        os.utime(path, (1, 1))
+    assert renderer.bodies(row()) == before
 
 
 def test_the_page_needs_no_style_element_no_image_and_no_other_host() -> None:

@@ -7,20 +7,27 @@ import traceback
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import UTC, datetime
-from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
-from email.policy import EmailPolicy
+from email.policy import SMTP, EmailPolicy
 from email.utils import make_msgid
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import css_inline
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    pass_environment,
+)
 from jinja2.exceptions import UndefinedError
+from jinja2.filters import do_wordwrap
 from jinja2.loaders import FileSystemLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -30,6 +37,9 @@ from mm.settings import TEMPLATES, ReaderError
 
 _LONGEST_DISPLAY_NAME = 100
 _LONGEST_ADDRESS = 254
+# RFC 5322's dot-atom on both sides: no quotes, comments or literals.
+_DOT_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
+_ADDRESS = re.compile(f"{_DOT_ATOM}@{_DOT_ATOM}", re.ASCII)
 _NO_ADDRESS = "not an address that can be mailed: expected one such as somebody@example.org"
 _NEEDED_FACTS = (
     "contact_email",
@@ -43,9 +53,7 @@ _NEEDED_FACTS = (
 # Marks that turn the direction of all text after them, such as U+202E; a name needs none of them.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _HASHES: dict[str, Callable[[str, str], str]] = {
-    "hmac-sha256": lambda secret, address: hmac.new(
-        secret.encode(), address.encode(), hashlib.sha256
-    ).hexdigest(),
+    "hmac-sha256": lambda secret, address: hmac.digest(secret.encode(), address.encode(), "sha256").hex(),
     "md5": lambda secret, address: hashlib.md5(
         (secret + address).encode(), usedforsecurity=False
     ).hexdigest(),
@@ -71,13 +79,13 @@ def mail_address(email: str | None, name: str | None = None) -> Address:
     # "=?" begins an encoded word: the email library would decode it, even to line breaks.
     display_name = (clean_name(name) or "").replace("=?", "= ?")[:_LONGEST_DISPLAY_NAME].strip()
     try:
-        addr_spec = f"{user}@{domain.encode('idna').decode()}"
-        address = Address(display_name, addr_spec=addr_spec)
-    except (MessageError, ValueError, IndexError) as error:
+        domain = domain.encode("idna").decode()
+    except UnicodeError as error:
         raise ValueError(_NO_ADDRESS) from error
-    if address.addr_spec != addr_spec or len(addr_spec) > _LONGEST_ADDRESS or set(addr_spec) & set('"[('):
+    addr_spec = f"{user}@{domain}"
+    if len(addr_spec) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(addr_spec):
         raise ValueError(_NO_ADDRESS)
-    return address
+    return Address(display_name, user, domain)
 
 
 def unsubscribe_link(base: str, email: str, secret: str, unsubscribe_hash: str | None) -> str:
@@ -92,16 +100,54 @@ def unsubscribe_link(base: str, email: str, secret: str, unsubscribe_hash: str |
     return f"{base}{separator}email={quote(address, safe='')}&validation_hash={validation_hash}"
 
 
+class _Headers(HeaderRegistry):
+    """The library's headers, of which those that are the same in all mails are parsed once."""
+
+    __getitem__ = lru_cache(maxsize=100)(HeaderRegistry.__getitem__)
+    _parsed = lru_cache(maxsize=100)(HeaderRegistry.__call__)
+
+    def __call__(self, name: str, value: object) -> str:
+        return self._parsed(name, value) if isinstance(value, str) else super().__call__(name, value)
+
+
+_fold = lru_cache(maxsize=100)(SMTP.fold_binary)
+
+
 class _Policy(EmailPolicy):
     """The library's SMTP policy, but for List-Unsubscribe, whose long link it would encode."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name == "List-Unsubscribe":
             return f"{name}: {value}{self.linesep}".encode("ascii")
-        return super().fold_binary(name, value)
+        return _fold(name, value)
 
 
-_POLICY = _Policy(linesep="\r\n")
+_POLICY = _Policy(linesep="\r\n", header_factory=_Headers())
+_wrap_line = lru_cache(maxsize=1000)(do_wordwrap)
+
+
+@pass_environment
+def _wordwrap(  # noqa: PLR0913, PLR0917 - the library's signature
+    environment: Environment,
+    s: str,
+    width: int = 79,
+    break_long_words: bool = True,  # noqa: FBT001, FBT002
+    wrapstring: str | None = None,
+    break_on_hyphens: bool = True,  # noqa: FBT001, FBT002
+) -> str:
+    """Wrap as the library's filter does, but lines that are the same in all mails once."""
+    how = (width, break_long_words, wrapstring, break_on_hyphens)
+    newline = environment.newline_sequence if wrapstring is None else wrapstring
+    return newline.join(_wrap_line(environment, line, *how) for line in s.splitlines())
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The library's sandbox, but for a program's facts, which are safe and need no long look each time."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - the library's signature
+        if type(obj) is Program and attribute in Program.__slots__:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
 
 class Renderer:
@@ -117,8 +163,11 @@ class Renderer:
         self._templates = templates
         self._check_facts()
         self.sender = self._fact_address("sender")
-        self._reply_to = self._fact_address("reply_to")
-        self._environment = ImmutableSandboxedEnvironment(
+        self._from = _POLICY.header_factory("From", self.sender)
+        self._reply_to = _POLICY.header_factory("Reply-To", self._fact_address("reply_to"))
+        self._environment = _Environment(
+            # A mailout's mails are all of the templates that were checked before the first went out.
+            auto_reload=False,
             loader=FileSystemLoader(templates),
             undefined=StrictUndefined,
             autoescape=lambda name: (name or "").endswith("html.j2"),
@@ -126,6 +175,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["wordwrap"] = _wordwrap
         self._inliner = css_inline.CSSInliner(
             keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False
         )
@@ -160,7 +210,7 @@ class Renderer:
         """
         text, html = self.bodies(candidate, email)
         message = EmailMessage(policy=_POLICY)
-        message["From"] = self.sender
+        message["From"] = self._from
         message["To"] = mail_address(email or candidate.email, candidate.student_name)
         message["Reply-To"] = self._reply_to
         message["Subject"] = self._program.subject
@@ -210,7 +260,7 @@ class Renderer:
             return template.render(values)
 
     def _values(self, candidate: Candidate, email: str | None) -> dict[str, Any]:
-        values = {field.name: getattr(candidate, field.name) for field in fields(Candidate)}
+        values = {name: getattr(candidate, name) for name in Candidate.__slots__}
         return values | {
             "program": self._program,
             "student_name": clean_name(candidate.student_name),
