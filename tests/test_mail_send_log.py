@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mail_fixtures import LOG_COLUMNS
 
-from mm.send_log import Event, MailKey, SendLog, read_history
+from mm.send_log import Event, MailKey, SendLog, read_history, read_lines
 from mm.settings import ReaderError
 
 KEY = MailKey(7, "ExampleX_BEES1x_1T2026", 1)
@@ -127,6 +127,8 @@ def test_what_is_no_send_log_is_refused(path: Path, damage: bytes) -> None:
     path.write_bytes(damage)
     with pytest.raises(ReaderError, match=r"line \d, is not a line of a send log"):
         read_history(path)
+    with pytest.raises(ReaderError, match=r"line \d, is not a line of a send log"):
+        list(read_lines(path))
 
 
 def test_a_second_sender_is_told_to_wait(path: Path) -> None:

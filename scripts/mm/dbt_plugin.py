@@ -79,7 +79,6 @@ class Plugin(BasePlugin):
         """Load opt-outs and the send log as the sender itself reads them."""
         try:
             addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
-            send_log.read_history(self.send_log)
             lines = list(send_log.read_lines(self.send_log))
         except ReaderError as error:
             raise DbtRuntimeError(str(error)) from None

@@ -125,8 +125,10 @@ def read_history(path: Path) -> History:
     ReaderError where the file cannot be read or is not a send log.
     """
     history = History()
-    for number, line in read_lines(path):
-        _take_in(history, path, number, line)
+    for number, line in _lines(path):
+        record = _record(path, number, line)
+        if record is not None:
+            history.record(*record)
     return history
 
 
@@ -135,6 +137,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
     ReaderError as in read_history.
     """
+    for number, line in _lines(path):
+        _record(path, number, line)
+        yield number, line
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as file:
             header = file.readline()
@@ -149,11 +157,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise ReaderError(message) from error
 
 
-def _take_in(history: History, path: Path, number: int, line: str) -> None:
+def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, str, str] | None:
     cells = line.split(",")
     if len(cells) <= _CELLS_OF_AN_INTENT:
         # Torn inside its key: such an intent was not on disk yet, so nothing was handed over.
-        return
+        return None
     try:
         key = MailKey(int(cells[0]), cells[1], int(cells[2]))
         attempt = int(cells[3])
@@ -164,7 +172,7 @@ def _take_in(history: History, path: Path, number: int, line: str) -> None:
     if len(cells) > len(COLUMNS):
         raise _unreadable(path, number)
     whole = dict(zip(COLUMNS, cells, strict=False))
-    history.record(key, attempt, event, whole.get("logged_at", ""), whole.get("detail", ""))
+    return key, attempt, event, whole.get("logged_at", ""), whole.get("detail", "")
 
 
 def _unreadable(path: Path, number: int) -> ReaderError:
