@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,24 @@ def test_a_full_disk_leaves_the_log_whole(path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(ReaderError, match=r"No space left on device.*sending stopped"):
             log.intend(KEY._replace(student_id=8), "<id@example.org>", "b@example.org")
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("stopped_by", [None, ReaderError, KeyboardInterrupt])
+def test_however_the_log_is_closed_its_outcomes_are_on_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch, stopped_by: type[BaseException] | None
+) -> None:
+    on_disk: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _: on_disk.append(path.read_text()))
+    with pytest.raises(stopped_by) if stopped_by else nullcontext(), SendLog("demo") as log:
+        intent = log.intend(KEY, "<id@example.org>", "a@example.org")
+        log.wait()
+        assert on_disk[-1] == path.read_text()
+        log.conclude(intent, Event.SENT, "250 OK")
+        assert on_disk[-1] != path.read_text()
+        if stopped_by is not None:
+            raise stopped_by
+    assert ",sent," in on_disk[-1]
+    assert on_disk[-1] == path.read_text()
 
 
 def test_an_instance_that_the_log_cannot_hold_is_refused(path: Path) -> None:

@@ -1,6 +1,8 @@
 """`mm send` against a real SMTP server on loopback: what arrives, and what the send log says of it."""
 
+import errno
 import fcntl
+import os
 import re
 import resource
 import signal
@@ -508,6 +510,90 @@ def test_a_full_disk_stops_before_the_next_mail(world: World, server: MailServer
     left = 6 - recorded["intent"]
     assert world.mm("send", "demo", "--confirm", left).returncode == 0
     assert server.recipients == {f"learner{number}@example.org": 1 for number in range(1, 7)}
+
+
+def test_the_end_of_a_mail_waits_until_its_intent_is_on_disk(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(THREE)
+    real_fsync, on_disk, body_comes = os.fsync, [""], Flag()
+    overlapped: list[bool] = []
+    ended_on_disk: list[bool] = []
+
+    def fsync(file: int) -> None:
+        written = world.log.read_text()
+        if ",intent," in written.splitlines()[-1]:
+            overlapped.append(body_comes.wait(10))
+            body_comes.clear()
+            time.sleep(0.1)
+        real_fsync(file)
+        on_disk[0] = written
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    server.answers["DATA"] = lambda _: body_comes.set()
+    server.answers["END"] = lambda address: ended_on_disk.append(f",{address}," in on_disk[0])
+    assert world.mm("send", "demo", "--confirm", 3).returncode == 0
+    assert overlapped == [True] * 3
+    assert ended_on_disk == [True] * 3
+    assert server.recipients == ALL_ONCE
+    assert on_disk[0] == world.log.read_text()
+
+
+def fail_fsync_after(monkeypatch: pytest.MonkeyPatch, log: Path, start_of_line: str) -> None:
+    real_fsync = os.fsync
+
+    def fsync(file: int) -> None:
+        if log.read_text().splitlines()[-1].startswith(start_of_line):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real_fsync(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_mail_whose_intent_does_not_get_on_disk_is_not_accepted(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(THREE)
+    with monkeypatch.context() as broken:
+        fail_fsync_after(broken, world.log, "2,ExampleX_BEES1x_1T2026,0,1,intent,")
+        started = time.monotonic()
+        done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_TIMEOUT="30")
+    # The server, which waits for the end of the mail, is left without a word.
+    assert time.monotonic() - started < 15
+    assert_refused(done, "cannot be written (Input/output error): sending stopped")
+    assert server.recipients == {FIRST: 1}
+    assert world.events() == [(1, "intent"), (1, "sent"), (2, "intent"), (2, "failed")]
+    assert world.mm("send", "demo", "--confirm", 2).returncode == 0
+    assert server.recipients == ALL_ONCE
+
+
+def test_an_intent_that_does_not_get_on_disk_stops_even_if_its_mail_was_refused(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(THREE)
+    fail_fsync_after(monkeypatch, world.log, "1,ExampleX_BEES1x_1T2026,0,1,")
+    server.answers["RCPT"] = lambda _: "550 No"
+    done = world.mm("send", "demo", "--confirm", 3)
+    assert_refused(done, "cannot be written (Input/output error): sending stopped")
+    assert world.events() == [(1, "intent"), (1, "failed")]
+
+
+def test_outcomes_that_do_not_get_on_disk_are_said_at_the_end(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(THREE)
+    fail_fsync_after(monkeypatch, world.log, "3,ExampleX_BEES1x_1T2026,0,1,sent,")
+    assert_refused(world.mm("send", "demo", "--confirm", 3), "cannot be written (Input/output error)")
+    assert server.recipients == ALL_ONCE
+    assert counts(world) == [3, 0, 0]
+
+
+def test_an_outcome_is_in_the_file_before_the_next_mail(world: World, server: MailServer) -> None:
+    world.publish([candidate(1), candidate(2)])
+    read: list[list[tuple[int, str]]] = []
+    server.answers["RCPT"] = lambda _: read.append(world.events())
+    assert world.mm("send", "demo", "--confirm", 2).returncode == 0
+    assert read == [[(1, "intent")], [(1, "intent"), (1, "sent"), (2, "intent")]]
 
 
 def test_a_stop_signal_ends_the_sending_after_the_current_mail(world: World) -> None:

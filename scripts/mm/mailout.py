@@ -57,6 +57,7 @@ def select(program: str, history: History, opt_outs: OptOuts, *, resend_unknown:
     rest = (mail for mail in read_mailout(program) if mail.student_id not in mailed_again)
     for candidate in (*again, *rest):
         reason = _left_out_reason(candidate, history, opt_outs, resend_unknown=resend_unknown)
+        reason = reason or _no_address_reason(candidate)
         if reason is None:
             selection.mails.append(candidate)
         else:
@@ -116,7 +117,7 @@ def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: Sen
     recipient = mail_address(candidate.email).addr_spec
     intent = log.intend(key_of(candidate), renderer.message_id(candidate), recipient)
     try:
-        outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
+        outcome = sender.deliver(renderer.sender.addr_spec, recipient, content, before_end=log.wait)
     except ReaderError:
         log.conclude(intent, Event.FAILED, "the sending stopped before it")
         raise
@@ -143,6 +144,10 @@ def _left_out_reason(
         return "unknown whether sent"
     if candidate.email is not None and candidate.email in opt_outs:
         return "unsubscribed since the build"
+    return None
+
+
+def _no_address_reason(candidate: Candidate) -> str | None:
     try:
         mail_address(candidate.email)
     except ValueError:

@@ -1,14 +1,18 @@
 """The send log: which mail was handed to the mail server, and how that ended.
 
-A CSV file that is only ever appended to. Each mail is an `intent` line, on disk before the mail is
-handed over, and an outcome line after it. An intent without an outcome is `unknown`: the process
+A CSV file that is only ever appended to. Each mail is an `intent` line, on disk before the server can
+accept the mail, and an outcome line after it. An intent without an outcome is `unknown`: the process
 died, and the server may or may not have the mail.
+
+An outcome is in the file at once, which outlives the process, but on disk only with the next intent or
+when the log is closed: a power cut can turn the last outcome into `unknown`, never a mail into unsent.
 """
 
 import fcntl
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +72,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An attempt that is on disk; attempt counts from 1 for each key."""
+    """An attempt that is in the log; attempt counts from 1 for each key."""
 
     key: MailKey
     attempt: int
@@ -160,7 +164,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, str, str] | None:
     cells = line.split(",")
     if len(cells) <= _CELLS_OF_AN_INTENT:
-        # Torn inside its key: such an intent was not on disk yet, so nothing was handed over.
+        # Torn inside its key: such an intent was not on disk yet, so nothing was accepted.
         return None
     try:
         key = MailKey(int(cells[0]), cells[1], int(cells[2]))
@@ -195,6 +199,8 @@ class SendLog:
         self._program = program
         self._file = -1
         self._size = -1
+        self._disk = ThreadPoolExecutor(max_workers=1)
+        self._on_disk: Future[None] | None = None
 
     def __enter__(self) -> Self:
         """Open and lock the log, and end a line that an earlier sender left torn."""
@@ -217,8 +223,16 @@ class SendLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the log, which lets the next sender in."""
-        os.close(self._file)
+        """Put all outcomes on disk and close the log, which lets the next sender in."""
+        try:
+            self._start_sync()
+            self.wait()
+        except ReaderError:
+            if error is None:
+                raise
+        finally:
+            self._disk.shutdown()
+            os.close(self._file)
 
     def refresh(self) -> None:
         """Read the log again if it is not as this sender left it.
@@ -242,7 +256,9 @@ class SendLog:
             self._size = os.fstat(self._file).st_size
 
     def intend(self, key: MailKey, message_id: str, email: str) -> Intent:
-        """Put on disk that a mail is about to be handed over; only then may it be."""
+        """Write that a mail is about to be handed over; only after `wait` may its end go out."""
+        # The mail before, if it was refused, did not wait for its own intent.
+        self.wait()
         if _clean(key.trigger_course_instance) != key.trigger_course_instance:
             message = (
                 f"The course instance {key.trigger_course_instance!r} has a comma, a quote or a "
@@ -251,10 +267,19 @@ class SendLog:
             raise ReaderError(message)
         intent = Intent(key, self.history.next_attempt(key), message_id, email)
         self._append(intent, Event.INTENT, "")
+        self._start_sync()
         return intent
 
+    def wait(self) -> None:
+        """Wait until the last intent is on disk, and with it all that was written before."""
+        try:
+            if self._on_disk is not None:
+                self._on_disk.result()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def conclude(self, intent: Intent, outcome: Event, detail: str) -> None:
-        """Put on disk how an attempt ended: SENT, FAILED or UNKNOWN, and why, in a few words."""
+        """Write how an attempt ended: SENT, FAILED or UNKNOWN, and why, in a few words."""
         self._append(intent, outcome, detail)
 
     def _lock(self) -> None:
@@ -285,6 +310,9 @@ class SendLog:
         finally:
             os.close(folder)
 
+    def _start_sync(self) -> None:
+        self._on_disk = self._disk.submit(os.fsync, self._file)
+
     def _append(self, intent: Intent, event: Event, detail: str) -> None:
         logged_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         head = ",".join((*map(str, intent.key), str(intent.attempt), ""))
@@ -303,7 +331,6 @@ class SendLog:
             left = memoryview(line)
             while left:
                 left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
         except OSError as error:
             # Half of a line that was never completed is no record; without it the log is whole.
             with suppress(OSError):

@@ -5,6 +5,7 @@ import re
 import smtplib
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -135,16 +136,20 @@ class Sender:
                 self._connection.quit()
         self._drop()
 
-    def deliver(self, mail_from: str, recipient: str, content: bytes) -> Outcome:
+    def deliver(
+        self, mail_from: str, recipient: str, content: bytes, before_end: Callable[[], None] = lambda: None
+    ) -> Outcome:
         """Hand one mail over, trying again where it was refused for now; never raises for one mail.
 
-        ReaderError where no mail can go out any more; this mail was then certainly not accepted.
+        before_end: called before the line that ends the mail, without which no server may accept it.
+        ReaderError, also that of before_end, where no mail can go out any more; this mail was then
+        certainly not accepted.
         """
         pauses = [self._backoff * 2**time for time in range(_PAUSES)]
         while True:
             try:
                 self._connect()
-                return Outcome(Event.SENT, self._hand_over(mail_from, recipient, content))
+                return Outcome(Event.SENT, self._hand_over(mail_from, recipient, content, before_end))
             except _MayBeAcceptedError as error:
                 self._drop()
                 return Outcome(Event.UNKNOWN, str(error))
@@ -159,7 +164,9 @@ class Sender:
                 if self._stop.wait(pauses.pop(0)):
                     return Outcome(Event.FAILED, f"stopped while waiting: {error.detail}")
 
-    def _hand_over(self, mail_from: str, recipient: str, content: bytes) -> str:
+    def _hand_over(
+        self, mail_from: str, recipient: str, content: bytes, before_end: Callable[[], None]
+    ) -> str:
         connection = self._connection
         if connection is None:
             raise _NotAcceptedError(None, "no connection")
@@ -167,10 +174,15 @@ class Sender:
             _expect(2, *connection.mail(mail_from))
             _expect(2, *connection.rcpt(recipient))
             _expect(3, *connection.docmd("DATA"))
-            # Without the line that ends it, no server may take this for a mail.
             connection.send(re.sub(rb"(?m)^\.", b"..", content))
         except OSError as error:
             raise _NotAcceptedError(None, _said(error)) from error
+        try:
+            before_end()
+        except BaseException:
+            # The server waits for the rest of the mail: nothing else may go down this connection.
+            self._drop()
+            raise
         try:
             connection.send(b".\r\n")
             code, reply = connection.getreply()
