@@ -14,6 +14,7 @@ from collections import Counter
 from email import message_from_bytes, policy
 from pathlib import Path
 from threading import Event as Flag
+from types import SimpleNamespace
 
 import pytest
 from mail_fixtures import (
@@ -594,6 +595,22 @@ def test_an_outcome_is_in_the_file_before_the_next_mail(world: World, server: Ma
     server.answers["RCPT"] = lambda _: read.append(world.events())
     assert world.mm("send", "demo", "--confirm", 2).returncode == 0
     assert read == [[(1, "intent")], [(1, "intent"), (1, "sent"), (2, "intent")]]
+
+
+def test_where_there_is_no_terminal_a_line_now_and_then_tells_the_progress(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish([candidate(number) for number in range(1, 7)])
+    # Each mail takes five seconds, and there are at least ten between two lines.
+    clock = SimpleNamespace(monotonic=lambda: 5.0 * len(server.accepted))
+    monkeypatch.setattr("mm.cli.time", clock)
+    done = world.mm("send", "demo", "--confirm", 6)
+    assert done.stdout.splitlines() == [
+        "2 of 6 mails, 0.2 a second, about 20 seconds left",
+        "4 of 6 mails, 0.2 a second, about 10 seconds left",
+        "6 of 6 mails, 0.2 a second, about 0 seconds left",
+        "6 sent, 0 failed, 0 unknown, 0 left out (unsubscribed or mailed meanwhile), 0 not reached.",
+    ]
 
 
 def test_a_stop_signal_ends_the_sending_after_the_current_mail(world: World) -> None:
