@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
@@ -37,9 +38,6 @@ from mm.settings import TEMPLATES, ReaderError
 
 _LONGEST_DISPLAY_NAME = 100
 _LONGEST_ADDRESS = 254
-# RFC 5322's dot-atom on both sides: no quotes, comments or literals.
-_DOT_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
-_ADDRESS = re.compile(f"{_DOT_ATOM}@{_DOT_ATOM}", re.ASCII)
 _NO_ADDRESS = "not an address that can be mailed: expected one such as somebody@example.org"
 _NEEDED_FACTS = (
     "contact_email",
@@ -79,13 +77,14 @@ def mail_address(email: str | None, name: str | None = None) -> Address:
     # "=?" begins an encoded word: the email library would decode it, even to line breaks.
     display_name = (clean_name(name) or "").replace("=?", "= ?")[:_LONGEST_DISPLAY_NAME].strip()
     try:
-        domain = domain.encode("idna").decode()
-    except UnicodeError as error:
+        addr_spec = f"{user}@{domain.encode('idna').decode()}"
+        # The library knows quotes, literals and comments, some of which break it; servers do not.
+        address = None if set(addr_spec) & set('"[(') else Address(display_name, addr_spec=addr_spec)
+    except (MessageError, ValueError, IndexError) as error:
         raise ValueError(_NO_ADDRESS) from error
-    addr_spec = f"{user}@{domain}"
-    if len(addr_spec) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(addr_spec):
+    if address is None or address.addr_spec != addr_spec or len(addr_spec) > _LONGEST_ADDRESS:
         raise ValueError(_NO_ADDRESS)
-    return Address(display_name, user, domain)
+    return address
 
 
 def unsubscribe_link(base: str, email: str, secret: str, unsubscribe_hash: str | None) -> str:
