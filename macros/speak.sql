@@ -2,7 +2,7 @@
 
 {#- Stop the build with all the sentences at once. -#}
 {% macro stop_with_messages(relation) %}
-    {%- if execute and flags.WHICH != 'test' -%}
+    {%- if execute -%}
         {%- set messages = column_values(relation, 'message') -%}
         {%- if messages -%}
             {%- do exceptions.raise_compiler_error('\n\n' ~ messages | join('\n') ~ '\n') -%}
