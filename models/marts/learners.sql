@@ -27,7 +27,8 @@ ranked_files as (
     select
         file_id,
         row_number() over (
-            order by report_kind = 'student_profile_info', reported_at, file_name
+            -- at one stamp the longer name is the later copy
+            order by report_kind = 'student_profile_info', reported_at, length(file_name), file_name
         ) as word_rank,
         status = 'used' as is_used,
     from report_files
