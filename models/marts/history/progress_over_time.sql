@@ -1,6 +1,10 @@
 -- One row per course run and download.
 with
 
+downloads as (
+    select * from {{ ref('int_downloads') }}
+),
+
 downloaded_rows as (
     select * from {{ ref('int_downloaded_rows') }}
 ),
@@ -15,22 +19,28 @@ enrollment_tracks as (
 
 final as (
     select
-        downloaded.course,
-        downloaded.course_instance,
-        downloaded.reported_at,
-        downloaded.download_number::integer as download_number,
-        count(*) filter (where coalesce(downloaded.enrollment_status, '') != 'unenrolled') as enrolled,
+        downloads.course,
+        downloads.course_instance,
+        downloads.reported_at,
+        downloads.download_number::integer as download_number,
+        count(downloaded.learner_id) filter (
+            where coalesce(downloaded.enrollment_status, '') != 'unenrolled'
+        ) as enrolled,
         count(*) filter (where downloaded.grade > 0) as attempted,
         count(*) filter (
             where downloaded.certificate_eligible = 'Y' or downloaded.grade >= courses.pass_grade
         ) as passed,
         count(*) filter (where enrollment_tracks.is_verified = 'true') as verified,
         count(*) filter (where downloaded.certificate_eligible = 'Y') as certificate_eligible,
-    from downloaded_rows as downloaded
-    inner join courses on downloaded.course = courses.course
+    from downloads
+    inner join courses on downloads.course = courses.course
+    -- a download may list nobody
+    left join downloaded_rows as downloaded
+        on
+            downloads.course_instance = downloaded.course_instance
+            and downloads.download_number = downloaded.download_number
     left join enrollment_tracks on downloaded.enrollment_track = enrollment_tracks.track
-    group by
-        downloaded.course, downloaded.course_instance, downloaded.reported_at, downloaded.download_number
+    group by downloads.course, downloads.course_instance, downloads.reported_at, downloads.download_number
 )
 
 select * from final
