@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 from report_fixtures import (
     G4_MINIMAL,
+    PROJECT,
     Build,
     Place,
     Row,
@@ -58,6 +61,7 @@ SECOND = "UQx_LGDM2x_1T2019_grade_report_2019-06-01-0000.csv"
 THIRD = "UQx_LGDM3x_1T2018_grade_report_2018-06-01-0000.csv"
 THIRD_NEWER = "UQx_LGDM3x_1T2018_grade_report_2018-07-01-0000.csv"
 FIRST_PROFILES = "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv"
+UNTOUCHED = "UQx_LGDM4x_1T2019_grade_report_2019-06-01-0000.csv"
 # A row whose grade is none.
 UNUSED = "303,pupil303@learners.example.org,pupil_303,4,audit,N/A,N,N,N/A,enrolled"
 
@@ -176,18 +180,54 @@ def test_others_can_read_nothing_that_a_killed_build_wrote(killed: Killed) -> No
         assert mode == ("drwxr-x---" if path.is_dir() else "-rw-r-----"), path
 
 
-# ---- a client that stays connected; loading what is new ----
+# ---- a client that stays connected; loading what is new; a newer version of the project ----
 
 
 @dataclass
 class Rebuilt:
-    """A program that was built, changed, built again, and built from nothing."""
+    """What was published by an older version, by this one, and by this one on what another had loaded."""
 
     first: dict[str, list[Row]]
     second: dict[str, list[Row]]
-    afresh: dict[str, list[Row]]
+    third: dict[str, list[Row]]
     client_said: list[str]
     build: Build
+
+
+def make_models_older(place: Place) -> None:
+    """Let a model count wrongly, one be a table, and one be there that is gone since."""
+    models = place.root / "models"
+    progress = models / "marts/history/progress_over_time.sql"
+    text = progress.read_text()
+    assert text.count(" as attempted") == 1
+    progress.write_text(text.replace(" as attempted", " + 1000 as attempted"))
+    prefixes = models / "intermediate/int_course_prefixes.sql"
+    prefixes.write_text("{{ config(materialized='table') }}\n" + prefixes.read_text())
+    (models / "marts/gone_since.sql").write_text(
+        "{{ config(contract={'enforced': false}) }}\nselect 1 as one\n"
+    )
+
+
+def make_models_new(place: Place) -> None:
+    """Put back the project's models."""
+    shutil.rmtree(place.root / "models")
+    shutil.copytree(PROJECT / "models", place.root / "models")
+
+
+def make_loaded_older(place: Place) -> None:
+    """Let the working file be as a version left it whose tables were others."""
+    with duckdb.connect(str(place.working("lgdm"))) as connection:
+        connection.execute("update edx.loader set version = 'older'")
+        connection.execute("alter table edx.grade_report drop column certificate_type")
+        connection.execute("update edx.grade_report set grade = '0.0'")
+
+
+def change_unseen(path: Path, old: bytes, new: bytes) -> None:
+    """Change a file so that its size and time of modification are as before, which nobody does by chance."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
 
 
 @scenario
@@ -197,6 +237,8 @@ def rebuilt(place: Place) -> Rebuilt:
     place.write("lgdm", SECOND, grade_report(grade_row(302, "0.4", "audit"), grade_row(302, "0.3", "audit")))
     place.write("lgdm", THIRD, grade_report(grade_row(303, "0.2", "audit"), grade_row(304, "2", "audit")))
     place.write("lgdm", FIRST_PROFILES, profile_report(profile_row(301, "Pupil Before", "AU")))
+    untouched = place.write("lgdm", UNTOUCHED, grade_report(grade_row(305, "0.1", "audit")))
+    make_models_older(place)
     build = place.build("lgdm").passed()
     first = tables_of(build.published)
     with subprocess.Popen(
@@ -215,12 +257,15 @@ def rebuilt(place: Place) -> Rebuilt:
         (place.data / "lgdm" / SECOND).unlink()
         place.write("lgdm", THIRD_NEWER, grade_report(grade_row(303, "0.6", "audit")))
         (place.data / "lgdm" / FIRST_PROFILES).touch()
+        change_unseen(untouched, b"0.1", b"0.7")
+        make_models_new(place)
         build = place.build("lgdm").passed()
         client.stdin.write("after\n")
         client_said.append(client.stdout.readline().strip())
         client.stdin.close()
     second = tables_of(build.published)
-    build = place.build("lgdm", "--full-refresh").passed()
+    make_loaded_older(place)
+    build = place.build("lgdm").passed()
     return Rebuilt(first, second, tables_of(build.published), client_said, build)
 
 
@@ -232,15 +277,18 @@ def test_a_new_connection_reads_the_new_file(rebuilt: Rebuilt) -> None:
     assert best_grade(rebuilt.build.published) == 0.9
 
 
-def test_what_is_new_replaced_or_gone_is_in_the_next_build(rebuilt: Rebuilt) -> None:
+def test_what_is_new_replaced_or_gone_is_read_and_nothing_else(rebuilt: Rebuilt) -> None:
     assert grades(rebuilt.first) == [
         (301, "UQx_LGDM1x_1T2019", 0.5),
         (302, "UQx_LGDM2x_1T2019", 0.3),
         (303, "UQx_LGDM3x_1T2018", 0.2),
+        (305, "UQx_LGDM4x_1T2019", 0.1),
     ]
+    # A build that opened the file which nobody touched would see 0.7 in it.
     assert grades(rebuilt.second) == [
         (301, "UQx_LGDM1x_1T2019", 0.9),
         (303, "UQx_LGDM3x_1T2018", 0.6),
+        (305, "UQx_LGDM4x_1T2019", 0.1),
     ]
 
 
@@ -251,14 +299,38 @@ def test_files_that_are_gone_are_not_on_record(rebuilt: Rebuilt) -> None:
         (FIRST_PROFILES, "used"),
         (THIRD, "superseded"),
         (THIRD_NEWER, "used"),
+        (UNTOUCHED, "used"),
     ]
     # Line 2 of the file that is gone was rejected, too.
     assert [row[:2] for row in rebuilt.second["rejected_rows"]] == [(THIRD, 3)]
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_a_build_from_nothing_gives_the_same(rebuilt: Rebuilt, table: str) -> None:
-    assert rebuilt.second[table] == rebuilt.afresh[table]
+def test_marts_of_an_older_version_are_built_anew(rebuilt: Rebuilt) -> None:
+    # Course, download number and how many attempted, of the newest downloads.
+    assert [(row[0], row[3], row[5]) for row in rebuilt.first["progress_over_time"]] == [
+        ("lgdm1x", 1, 1001),
+        ("lgdm2x", 1, 1001),
+        ("lgdm3x", 1, 1001),
+        ("lgdm4x", 1, 1001),
+    ]
+    assert [(row[0], row[3], row[5]) for row in rebuilt.second["progress_over_time"]] == [
+        ("lgdm1x", 1, 1),
+        ("lgdm3x", 1, 1),
+        ("lgdm3x", 2, 1),
+        ("lgdm4x", 1, 1),
+    ]
+    assert set(rebuilt.first) - set(rebuilt.second) == {"gone_since"}
+
+
+def test_what_another_version_loaded_is_loaded_anew_and_that_is_said(rebuilt: Rebuilt) -> None:
+    assert "Another version made the working file" in rebuilt.build.output
+    # All files are read, the one that looks untouched too.
+    assert grades(rebuilt.third) == [
+        (301, "UQx_LGDM1x_1T2019", 0.9),
+        (303, "UQx_LGDM3x_1T2018", 0.6),
+        (305, "UQx_LGDM4x_1T2019", 0.7),
+    ]
+    assert rebuilt.third["report_files"] == rebuilt.second["report_files"]
 
 
 def test_just_the_documented_tables_are_published(rebuilt: Rebuilt) -> None:
@@ -296,7 +368,7 @@ def test_an_older_client_reads_every_table(rebuilt: Rebuilt, version: str) -> No
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == [version, {name: len(rebuilt.afresh[name]) for name in TABLES}]
+    assert json.loads(run.stdout) == [version, {name: len(rebuilt.third[name]) for name in TABLES}]
 
 
 # ---- only a whole build is published; folders that move; a damaged working file ----
@@ -316,6 +388,19 @@ class Steps:
         self.published.append(build.published.read_bytes())
 
 
+def damage(database: Path, table: str) -> None:
+    """Write over what a DuckDB file has of a table, as a disk's fault would; the file can still be opened."""
+    blocks = read(
+        database, f"select distinct block_id from pragma_storage_info('{table}') where block_id >= 0"
+    )
+    assert blocks
+    with database.open("r+b") as file:
+        for (block,) in blocks:
+            # three headers, then blocks of 256 KiB
+            file.seek(3 * 4096 + block * 256 * 1024)
+            file.write(b"damage" * 1000)
+
+
 @scenario
 def eventful(place: Place) -> Steps:
     """Build in folders with awkward names, which then are moved, with a working file that is then damaged."""
@@ -332,13 +417,13 @@ def eventful(place: Place) -> Steps:
     steps.build(place)
     # A part of the project.
     write_first(place, "0.9")
-    steps.build(place, "--select", "+learners")
+    place.marts("lgdm").write_bytes(b"not a database" * 1000)
+    steps.build(place, "--select", "+learners", "--exclude-resource-type", "test")
     # The data move, as they are, and the reports still say what is in them.
     moved = Place(place.root, "moved", place.database_dir)
     place.data.rename(moved.data)
     steps.build(moved)
-    # Somebody writes over the working file, or the disk does.
-    moved.working("lgdm").write_bytes(b"not a database" * 1000)
+    damage(moved.working("lgdm"), "edx.report_files")
     steps.build(moved)
     return steps
 
@@ -353,6 +438,10 @@ def test_a_build_of_a_part_is_not_published_and_says_so(eventful: Steps) -> None
     assert eventful.published[1] == eventful.published[0]
 
 
+def test_a_damaged_file_of_marts_is_built_anew_and_that_is_said(eventful: Steps) -> None:
+    assert "damaged" in eventful.builds[1].passed().output
+
+
 def test_data_may_be_moved_between_builds(eventful: Steps) -> None:
     eventful.builds[2].passed()
     assert eventful.published[2] != eventful.published[1]
@@ -360,7 +449,7 @@ def test_data_may_be_moved_between_builds(eventful: Steps) -> None:
 
 def test_a_damaged_working_file_is_built_anew_and_that_is_said(eventful: Steps) -> None:
     build = eventful.builds[3].passed()
-    assert "damaged" in build.output
+    assert "is damaged" in build.output
     assert best_grade(build.published) == 0.9
     assert build.rows("select file_name, line, raw_text from rejected_rows") == [(SECOND, 3, UNUSED)]
 
@@ -421,19 +510,25 @@ ONE_REPORT = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
 
 @scenario
 def odd_neighbours(place: Place) -> Build:
-    """Build with a file whose name is no UTF-8 text in the folder."""
+    """Build with a file whose name is no UTF-8 text in the folder, and with a working file that is none."""
     place.write(
         "lgdm",
         "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
         grade_report(grade_row(1, "0.5", "audit")),
     )
     (place.data / "lgdm" / os.fsdecode(b"Bj\xf6rn.csv")).write_text("a,b\n")
+    place.working("lgdm").parent.mkdir(parents=True)
+    place.working("lgdm").write_bytes(b"not a database" * 1000)
     return place.build("lgdm")
 
 
 def test_a_name_that_is_no_text_is_ignored(odd_neighbours: Build) -> None:
     rows = odd_neighbours.passed().rows("select file_name, reason from report_files where status = 'ignored'")
     assert rows == [("Bj\ufffdrn.csv", "its name is not UTF-8 text: rename it")]
+
+
+def test_a_working_file_that_is_no_database_is_built_anew_and_that_is_said(odd_neighbours: Build) -> None:
+    assert "is damaged" in odd_neighbours.passed().output
 
 
 @scenario

@@ -53,17 +53,10 @@ class Plugin(BasePlugin):
         if _builds_everything():
             # Else what earlier builds held of a learner who is gone would stay in the file's free space.
             _discard(self.marts)
-        for path, attach in (
-            (self.working, f"attach '{_quoted(self.working)}'"),
-            (self.marts, marts.to_sql()),
-        ):
-            try:
-                with duckdb.connect() as connection:
-                    connection.execute(attach)
-            except duckdb.Error as error:
-                name = type(error).__name__
-                _say(f"The working file {path} is damaged or of another version ({name}): it is built anew.")
-                _discard(path)
+        # DuckDB opens a file of which it cannot read every block: these tables a build needs first.
+        first = ("from steps.edx.loader", "from steps.edx.report_files")
+        _check_usable(self.working, f"attach '{_quoted(self.working)}' as steps", *first)
+        _check_usable(self.marts, marts.to_sql())
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
@@ -112,6 +105,21 @@ def _builds_everything() -> bool:
     flags = get_flags()
     selections = ("SELECT", "EXCLUDE", "SELECTOR", "RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES")
     return flags.WHICH == "build" and not any(getattr(flags, name, None) for name in selections)
+
+
+def _check_usable(path: Path, *statements: str) -> None:
+    """Discard a working file in which one of the statements fails."""
+    try:
+        with duckdb.connect() as connection:
+            for statement in statements:
+                connection.execute(statement).fetchall()
+    except duckdb.CatalogException:
+        # A new file has no tables yet.
+        return
+    except duckdb.Error as error:
+        name = type(error).__name__
+        _say(f"The working file {path} is damaged or of another version ({name}): it is built anew.")
+        _discard(path)
 
 
 def _discard(path: Path) -> None:

@@ -1,0 +1,580 @@
+"""The history of downloads, and that it does not matter in which order and how often files come and go.
+
+The program is lgdm, whose courses pass at 0.65. One run is downloaded three times, on the days 1, 8 and 15
+of May 2019; the learners of STORIES are in it. The other runs stand beside it, so that what happens to the
+one is seen not to touch them.
+"""
+
+import os
+import random
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+from report_fixtures import (
+    G4_MINIMAL,
+    Build,
+    Place,
+    Row,
+    address,
+    csv_text,
+    grade_report,
+    grade_row,
+    profile_report,
+    profile_row,
+    scenario,
+    tables_of,
+)
+
+Tables = dict[str, list[Row]]
+
+RUN = "UQx_LGDM1x_1T2019"
+TWICE = "UQx_LGDM2x_1T2019"
+ONCE = "UQx_LGDM3x_1T2018"
+NEARLY_EMPTY = "UQx_LGDM4x_1T2019"
+FIRST = f"{RUN}_grade_report_2019-05-01-0000.csv"
+# Of the case of letters edX makes no difference, and the newest download has the say.
+SECOND = f"{RUN.lower()}_grade_report_2019-05-08-1230.csv"
+THIRD = f"{RUN}_grade_report_2019-05-15-0000.csv"
+THIRD_AGAIN = f"{RUN}_grade_report_2019-05-15-0000 (1).csv"
+PROFILES_OF_THE_SECOND_DAY = f"{RUN}_student_profile_info_2019-05-08-1230.csv"
+DAY_1 = datetime(2019, 5, 1)  # noqa: DTZ001 - UTC, in a column without a zone
+DAY_8 = datetime(2019, 5, 8, 12, 30)  # noqa: DTZ001
+DAY_15 = datetime(2019, 5, 15)  # noqa: DTZ001
+DAYS = {DAY_1: "1", DAY_8: "8", DAY_15: "15", None: ""}
+
+
+@dataclass
+class Story:
+    """What the three downloads say of a learner: `grade track eligible delivered status`, None for nothing.
+
+    `history` is what comes of it: from day, to day, and what is said then, in brackets where the report has
+    nothing. `without_second` is the history where the second download never was.
+    """
+
+    said: tuple[str | None, str | None, str | None]
+    history: list[str]
+    without_second: list[str]
+
+
+def unmoved(says: str) -> list[str]:
+    """Write the history of somebody who was listed on the first day, and nothing changed."""
+    return [f"1- {says}"]
+
+
+AUDIT = "0.1 audit N N enrolled"
+BETTER = "0.2 audit N N enrolled"
+VERIFIED = "0.1 verified N N enrolled"
+LEFT = "0.1 audit N N unenrolled"
+STORIES = {
+    # nothing changes
+    201: Story((AUDIT, AUDIT, AUDIT), unmoved(AUDIT), unmoved(AUDIT)),
+    # one change, in the last
+    202: Story(
+        (AUDIT, AUDIT, BETTER), [f"1-15 {AUDIT}", f"15- {BETTER}"], [f"1-15 {AUDIT}", f"15- {BETTER}"]
+    ),
+    # one change, in the second
+    203: Story((AUDIT, BETTER, BETTER), [f"1-8 {AUDIT}", f"8- {BETTER}"], [f"1-15 {AUDIT}", f"15- {BETTER}"]),
+    # there and back again: passed, not passed, passed
+    204: Story(
+        ("0.65 audit N N enrolled", "0.64 audit N N enrolled", "0.65 audit N N enrolled"),
+        ["1-8 0.65 audit N N enrolled", "8-15 0.64 audit N N enrolled", "15- 0.65 audit N N enrolled"],
+        unmoved("0.65 audit N N enrolled"),
+    ),
+    # left out of the second and the third
+    205: Story((AUDIT, None, None), [f"1-8 {AUDIT}", f"8- ({AUDIT})"], [f"1-15 {AUDIT}", f"15- ({AUDIT})"]),
+    # left out of the third
+    206: Story(
+        (AUDIT, AUDIT, None), [f"1-15 {AUDIT}", f"15- ({AUDIT})"], [f"1-15 {AUDIT}", f"15- ({AUDIT})"]
+    ),
+    # left out of the second, and back as before
+    207: Story((AUDIT, None, AUDIT), [f"1-8 {AUDIT}", f"8-15 ({AUDIT})", f"15- {AUDIT}"], unmoved(AUDIT)),
+    # left out of the second, and back with a grade that passes
+    208: Story(
+        ("0.64 verified N N enrolled", None, "0.9 verified N N enrolled"),
+        [
+            "1-8 0.64 verified N N enrolled",
+            "8-15 (0.64 verified N N enrolled)",
+            "15- 0.9 verified N N enrolled",
+        ],
+        ["1-15 0.64 verified N N enrolled", "15- 0.9 verified N N enrolled"],
+    ),
+    # in the second alone
+    209: Story((None, AUDIT, None), [f"8-15 {AUDIT}", f"15- ({AUDIT})"], []),
+    # new in the second
+    210: Story((None, AUDIT, AUDIT), [f"8- {AUDIT}"], [f"15- {AUDIT}"]),
+    # new in the last, with everything at once
+    211: Story((None, None, "1.0 verified Y Y enrolled"), *[["15- 1.0 verified Y Y enrolled"]] * 2),
+    # passes, is certified and upgrades
+    212: Story(
+        ("0.64 honor N N enrolled", "0.64 honor N N enrolled", "0.65 verified Y N enrolled"),
+        *[["1-15 0.64 honor N N enrolled", "15- 0.65 verified Y N enrolled"]] * 2,
+    ),
+    # each column alone: the track, to one that is not verified ...
+    213: Story(
+        (AUDIT, AUDIT, "0.1 honor N N enrolled"),
+        *[[f"1-15 {AUDIT}", "15- 0.1 honor N N enrolled"]] * 2,
+    ),
+    # ... and from one verified track to another
+    214: Story(
+        (VERIFIED, VERIFIED, "0.1 masters N N enrolled"),
+        *[[f"1-15 {VERIFIED}", "15- 0.1 masters N N enrolled"]] * 2,
+    ),
+    # ... whether a certificate is due, ...
+    215: Story(
+        (VERIFIED, VERIFIED, "0.1 verified Y N enrolled"),
+        *[[f"1-15 {VERIFIED}", "15- 0.1 verified Y N enrolled"]] * 2,
+    ),
+    # ... whether it is delivered, ...
+    216: Story(
+        ("0.9 verified Y N enrolled", "0.9 verified Y N enrolled", "0.9 verified Y Y enrolled"),
+        *[["1-15 0.9 verified Y N enrolled", "15- 0.9 verified Y Y enrolled"]] * 2,
+    ),
+    # ... and the status
+    217: Story((AUDIT, AUDIT, LEFT), *[[f"1-15 {AUDIT}", f"15- {LEFT}"]] * 2),
+    # unenrolled in the second, enrolled again in the third
+    218: Story((AUDIT, LEFT, AUDIT), [f"1-8 {AUDIT}", f"8-15 {LEFT}", f"15- {AUDIT}"], unmoved(AUDIT)),
+    # unenrolled, then left out
+    219: Story((LEFT, LEFT, None), *[[f"1-15 {LEFT}", f"15- ({LEFT})"]] * 2),
+    # left out, then unenrolled
+    220: Story(
+        (AUDIT, None, LEFT),
+        [f"1-8 {AUDIT}", f"8-15 ({AUDIT})", f"15- {LEFT}"],
+        [f"1-15 {AUDIT}", f"15- {LEFT}"],
+    ),
+    # certified in the second, which is no news in the third
+    221: Story(
+        (VERIFIED, "0.9 verified Y N enrolled", "0.9 verified Y N enrolled"),
+        [f"1-8 {VERIFIED}", "8- 0.9 verified Y N enrolled"],
+        [f"1-15 {VERIFIED}", "15- 0.9 verified Y N enrolled"],
+    ),
+}
+# Its row in the second download cannot be used: as if it were left out there.
+REJECTED = 222
+# It is in the second download twice, and the last line counts.
+REPEATED = 223
+
+
+def row(student_id: int, says: str) -> Row:
+    """Write a learner's row of a grade report."""
+    grade, track, eligible, delivered, status = says.split()
+    cells = grade_row(student_id, grade, track, eligible, status)
+    return (*cells[:7], delivered, *cells[8:])
+
+
+def told(number: int) -> list[Row]:
+    """Write what one of the three downloads says of the learners of STORIES."""
+    return [
+        row(student_id, story.said[number]) for student_id, story in STORIES.items() if story.said[number]
+    ]
+
+
+def write(place: Place, *names: str) -> None:
+    """Let some of FILES arrive."""
+    for name in names:
+        place.write("lgdm", name, FILES[name])
+
+
+FILES = {
+    FIRST: grade_report(*told(0), row(REJECTED, AUDIT), row(REPEATED, AUDIT)),
+    SECOND: grade_report(
+        row(REPEATED, "0.3 audit N N enrolled"),
+        *told(1),
+        row(REJECTED, "1.5 audit N N enrolled"),
+        row(REPEATED, AUDIT),
+    ),
+    # Somebody downloaded it twice within a minute: the copy with the longer name is the later one.
+    THIRD: grade_report(row(201, "0.9 verified Y Y enrolled"), row(299, AUDIT)),
+    THIRD_AGAIN: grade_report(*told(2), row(REJECTED, AUDIT), row(REPEATED, AUDIT)),
+    # Of the same run and day, and no download of its grades: profiles, and those whom edX could not grade.
+    PROFILES_OF_THE_SECOND_DAY: profile_report(profile_row(201, "Pupil Profiled", "AU")),
+    f"{RUN}_grade_report_2019-05-10-0000.csv": "Student ID,Username,Error\r\n201,pupil_201,no grade\r\n",
+    # 212 passes the one run on the day on which nothing is decided in the other.
+    f"{TWICE}_grade_report_2019-04-01-0000.csv": grade_report(
+        row(201, "0.5 audit N N enrolled"), row(212, "0.5 audit N N enrolled")
+    ),
+    f"{TWICE}_grade_report_2019-05-15-0000.csv": grade_report(
+        row(201, "0.7 audit N N enrolled"), row(212, "0.6 audit N N enrolled")
+    ),
+    # Before June 2017 there was no column for the status.
+    f"{ONCE}_grade_report_2018-06-01-0000.csv": csv_text(
+        G4_MINIMAL.removesuffix(",Enrollment Status"), [row(201, "0.9 verified Y Y enrolled")[:-1]]
+    ),
+    f"{NEARLY_EMPTY}_grade_report_2019-05-01-0000.csv": grade_report(row(201, LEFT)),
+    f"{NEARLY_EMPTY}_grade_report_2019-05-02-0000.csv": grade_report(),
+    "UQx-email_opt_in-2019-05-15.csv": csv_text(
+        "email,course_id,is_opted_in_for_email,preference_set_datetime",
+        [(address(204), "course-v1:UQx+LGDM1x+1T2019", "True", "2019-05-01 00:00:00")],
+    ),
+}
+OTHERS = [name for name in FILES if name not in {FIRST, SECOND, THIRD, THIRD_AGAIN}]
+
+
+@dataclass
+class Arrivals:
+    """The build after each step, and all that was published then."""
+
+    place: Place
+    # A failing test's report shows no rows.
+    builds: list[Build] = field(default_factory=list, repr=False)
+    tables: list[Tables] = field(default_factory=list, repr=False)
+
+    def build(self, *arguments: str) -> None:
+        """Build and remember."""
+        build = self.place.build("lgdm", *arguments).passed()
+        self.builds.append(build)
+        self.tables.append(tables_of(build.published))
+
+
+def differing(some: Tables, others: Tables) -> list[str]:
+    """Name the tables that are not the same row for row; their rows would be too much to print."""
+    return [name for name in sorted(some | others) if some.get(name) != others.get(name)]
+
+
+@scenario
+def in_order(place: Place) -> Arrivals:
+    """Build when the first two downloads are there, when the third has come, and when the second is gone."""
+    arrivals = Arrivals(place)
+    write(place, FIRST, SECOND, *OTHERS)
+    arrivals.build()
+    write(place, THIRD, THIRD_AGAIN)
+    arrivals.build()
+    (place.data / "lgdm" / SECOND).unlink()
+    arrivals.build()
+    return arrivals
+
+
+@scenario
+def newest_first(place: Place) -> Arrivals:
+    """Build when the third download is there, when the first has come, and when the second has come."""
+    arrivals = Arrivals(place)
+    write(place, THIRD_AGAIN, *reversed(OTHERS[1:]))
+    arrivals.build()
+    write(place, FIRST, THIRD, OTHERS[0])
+    arrivals.build()
+    write(place, SECOND)
+    arrivals.build()
+    return arrivals
+
+
+# ---- what the downloads said, and when ----
+
+
+def history(tables: Tables, student_id: int, course_instance: str = RUN) -> list[str]:
+    """Read a learner's rows of learner_course_history, as Story has them."""
+    lines = []
+    rows = [
+        row
+        for row in tables["learner_course_history"]
+        if row[0] == student_id and row[2].lower() == course_instance.lower()
+    ]
+    for *_, start, end, is_reported, track, grade, eligible, delivered, status in sorted(
+        rows, key=lambda row: row[3]
+    ):
+        says = f"{grade} {track} {eligible} {delivered} {status}"
+        lines.append(f"{DAYS[start]}-{DAYS[end]} {says if is_reported else f'({says})'}")
+    return lines
+
+
+@pytest.mark.parametrize("student_id", STORIES)
+def test_history_of_a_learner(in_order: Arrivals, student_id: int) -> None:
+    assert history(in_order.tables[1], student_id) == STORIES[student_id].history
+
+
+@pytest.mark.parametrize("student_id", STORIES)
+def test_history_of_a_learner_without_the_second_download(in_order: Arrivals, student_id: int) -> None:
+    assert history(in_order.tables[2], student_id) == STORIES[student_id].without_second
+
+
+def test_a_row_that_cannot_be_used_is_none(in_order: Arrivals) -> None:
+    said = [f"1-8 {AUDIT}", f"8-15 ({AUDIT})", f"15- {AUDIT}"]
+    assert history(in_order.tables[1], REJECTED) == said
+
+
+def test_of_repeated_rows_the_last_counts(in_order: Arrivals) -> None:
+    assert history(in_order.tables[1], REPEATED) == unmoved(AUDIT)
+
+
+def test_of_two_copies_with_one_stamp_the_later_counts(in_order: Arrivals) -> None:
+    assert history(in_order.tables[1], 299) == []
+
+
+def test_history_row_in_full(in_order: Arrivals) -> None:
+    table = in_order.tables[1]["learner_course_history"]
+    rows = [row for row in table if row[0] == 212 and row[2] == RUN]
+    assert rows == [
+        (212, "lgdm1x", RUN, DAY_1, DAY_15, True, "honor", 0.64, "N", "N", "enrolled"),
+        (212, "lgdm1x", RUN, DAY_15, None, True, "verified", 0.65, "Y", "N", "enrolled"),
+    ]
+
+
+def test_what_was_downloaded_once_has_one_open_row(in_order: Arrivals) -> None:
+    rows = [row for row in in_order.tables[1]["learner_course_history"] if row[2] == ONCE]
+    since = datetime(2018, 6, 1)  # noqa: DTZ001
+    assert rows == [(201, "lgdm3x", ONCE, since, None, True, "verified", 0.9, "Y", "Y", None)]
+
+
+def test_the_history_has_nobody_else(in_order: Arrivals) -> None:
+    listed = {(row[0], row[1]) for row in in_order.tables[1]["learner_course_history"]}
+    elsewhere = {(201, "lgdm2x"), (212, "lgdm2x"), (201, "lgdm3x"), (201, "lgdm4x")}
+    assert listed == elsewhere | {(number, "lgdm1x") for number in (*STORIES, REJECTED, REPEATED)}
+
+
+# ---- what is new since the download before ----
+
+# By hand from STORIES, second against third download: learner, change, before, after.
+CHANGES = [
+    (204, "newly passed", "grade 0.64", "grade 0.65"),
+    (206, "not in the report", "enrolled", "not in the report"),
+    (207, "came back", "not in the report", "enrolled"),
+    (208, "came back", "not in the report", "enrolled"),
+    # what was said last, before it was left out
+    (208, "newly passed", "grade 0.64", "grade 0.9"),
+    (209, "not in the report", "enrolled", "not in the report"),
+    (211, "newly certified", None, "certificate_eligible Y"),
+    (211, "newly passed", None, "grade 1.0"),
+    (212, "newly certified", "certificate_eligible N", "certificate_eligible Y"),
+    (212, "newly passed", "grade 0.64", "grade 0.65"),
+    (212, "upgraded", "track honor", "track verified"),
+    (215, "newly certified", "certificate_eligible N", "certificate_eligible Y"),
+    (217, "unenrolled", "enrolled", "unenrolled"),
+    (218, "came back", "unenrolled", "enrolled"),
+    (219, "not in the report", "unenrolled", "not in the report"),
+    (222, "came back", "not in the report", "enrolled"),
+]
+# Learner, change, of the first download against the second.
+EARLIER_CHANGES = [
+    (205, "not in the report"),
+    (207, "not in the report"),
+    (208, "not in the report"),
+    (218, "unenrolled"),
+    (220, "not in the report"),
+    (221, "newly certified"),
+    (221, "newly passed"),
+    (222, "not in the report"),
+]
+# Learner, change, of the first download against the third.
+CHANGES_WITHOUT_SECOND = [
+    (205, "not in the report"),
+    (206, "not in the report"),
+    (208, "newly passed"),
+    (211, "newly certified"),
+    (211, "newly passed"),
+    (212, "newly certified"),
+    (212, "newly passed"),
+    (212, "upgraded"),
+    (215, "newly certified"),
+    (217, "unenrolled"),
+    (219, "not in the report"),
+    (220, "unenrolled"),
+    (221, "newly certified"),
+    (221, "newly passed"),
+]
+OTHER_RUNS_CHANGES = [
+    (201, "lgdm2x", TWICE, "newly passed", datetime(2019, 4, 1), DAY_15, "grade 0.5", "grade 0.7"),  # noqa: DTZ001
+    (
+        *(201, "lgdm4x", NEARLY_EMPTY, "not in the report"),
+        *(datetime(2019, 5, 1), datetime(2019, 5, 2)),  # noqa: DTZ001
+        *("unenrolled", "not in the report"),
+    ),
+]
+
+
+def test_changes_are_those_since_the_previous_download_of_each_run(in_order: Arrivals) -> None:
+    expected = [
+        (student_id, "lgdm1x", RUN, change, DAY_8, DAY_15, before, after)
+        for student_id, change, before, after in CHANGES
+    ]
+    found = in_order.tables[1]["changes"]
+    assert sorted(found, key=repr) == sorted(expected + OTHER_RUNS_CHANGES, key=repr)
+
+
+@pytest.mark.parametrize(
+    ("number", "days", "expected"),
+    [(0, (DAY_1, DAY_8), EARLIER_CHANGES), (2, (DAY_1, DAY_15), CHANGES_WITHOUT_SECOND)],
+    ids=["before the third", "without the second"],
+)
+def test_changes_while_other_downloads_are_the_newest(
+    in_order: Arrivals, number: int, days: tuple[datetime, datetime], expected: list[Row]
+) -> None:
+    found = [row for row in in_order.tables[number]["changes"] if row[1] == "lgdm1x"]
+    assert sorted((row[0], row[3]) for row in found) == expected
+    assert {row[4:6] for row in found} == {days}
+
+
+# ---- how a run grew ----
+
+
+def test_progress_over_time(in_order: Arrivals) -> None:
+    # enrolled, attempted, passed, verified, certificate-eligible. Of the learners 201 to 223 the first
+    # download lists all but 209, 210 and 211: one has left (219), five are on a verified track (208, 214,
+    # 215, 216, 221), 204 and 216 reach 0.65, and 216 is eligible. The second leaves out 205, 207, 208, 211,
+    # 220 and, as its row is none, 222; 218 and 219 have left; verified are 214, 215, 216 and 221; 216 and 221
+    # pass and are eligible. The third leaves out 205, 206, 209 and 219; 217 and 220 have left; verified are
+    # 208, 211, 212, 214 (masters), 215, 216 and 221; all of those but 214 pass, and 204; eligible are 211,
+    # 212, 215, 216 and 221.
+    rows = [row for row in in_order.tables[1]["progress_over_time"] if row[0] == "lgdm1x"]
+    assert sorted(rows) == [
+        ("lgdm1x", RUN, DAY_1, 1, 19, 20, 2, 5, 1),
+        ("lgdm1x", RUN, DAY_8, 2, 15, 17, 2, 4, 2),
+        ("lgdm1x", RUN, DAY_15, 3, 17, 19, 7, 7, 5),
+    ]
+
+
+def test_progress_of_the_other_runs(in_order: Arrivals) -> None:
+    rows = [row for row in in_order.tables[1]["progress_over_time"] if row[0] != "lgdm1x"]
+    assert sorted(rows) == [
+        ("lgdm2x", TWICE, datetime(2019, 4, 1), 1, 2, 2, 0, 0, 0),  # noqa: DTZ001
+        ("lgdm2x", TWICE, DAY_15, 2, 2, 2, 1, 0, 0),
+        # without a column for the status, everybody is enrolled
+        ("lgdm3x", ONCE, datetime(2018, 6, 1), 1, 1, 1, 1, 1, 1),  # noqa: DTZ001
+        ("lgdm4x", NEARLY_EMPTY, datetime(2019, 5, 1), 1, 0, 1, 0, 0, 0),  # noqa: DTZ001
+        # a download that lists nobody
+        ("lgdm4x", NEARLY_EMPTY, datetime(2019, 5, 2), 2, 0, 0, 0, 0, 0),  # noqa: DTZ001
+    ]
+
+
+# ---- the order in which files come, and files that go ----
+
+
+def test_the_order_in_which_downloads_arrive_does_not_matter(
+    in_order: Arrivals, newest_first: Arrivals
+) -> None:
+    assert differing(in_order.tables[1], newest_first.tables[2]) == []
+
+
+def test_after_a_download_is_deleted_it_is_as_if_it_never_was(
+    in_order: Arrivals, newest_first: Arrivals
+) -> None:
+    assert differing(in_order.tables[2], newest_first.tables[1]) == []
+
+
+def test_deleting_a_download_leaves_other_runs_as_they_were(in_order: Arrivals) -> None:
+    def of_others(tables: Tables, table: str, column: int) -> list[Row]:
+        return [row for row in tables[table] if row[column] != RUN]
+
+    before, after = in_order.tables[1:]
+    for table, column in [("learner_course_history", 2), ("changes", 2), ("progress_over_time", 1)]:
+        assert of_others(after, table, column) == of_others(before, table, column), table
+        assert of_others(after, table, column), table
+
+
+def test_deleting_an_old_download_leaves_the_report_as_it_was(in_order: Arrivals) -> None:
+    # 209 was in the second download alone, which makes nobody a learner.
+    before, after = in_order.tables[1:]
+    assert differing(before, after) == [
+        "changes",
+        "learner_course_history",
+        "learners",
+        "progress_over_time",
+        "rejected_rows",
+        "report_files",
+    ]
+    # Who was first seen in it is seen first in the third: nothing else of a learner is of the second.
+    first_seen = {row[0]: row[6] for row in before["learners"]}
+    assert {row[0] for row in after["learners"] if first_seen[row[0]] != row[6]} == {210}
+
+
+# ---- files that come, change and go at random ----
+
+SEED = 2021
+# A build comes when the files that are there first have been added, and after every few steps.
+STEPS = ["add"] * 3 + ["remove"] * 3 + ["redraw"] * 3 + ["rewrite"] * 3
+STEPS_PER_BUILD = 4
+OPT_INS = "UQx-email_opt_in-2019-06-0{}.csv"
+# Several downloads of several runs; one run is spelled in two ways, and one download lies there twice.
+KINDS = [
+    f"{run}_{kind}_2019-06-0{{}}-0000{copy}.csv"
+    for run in (RUN, RUN.lower(), "UQx_LGDM1x_3T2018", TWICE, "UQx_LGDM5x_1T2019")
+    for kind, copy in (("grade_report", ""), ("grade_report", " (1)"), ("student_profile_info", ""))
+]
+NAMES = [kind.format(day) for kind in (*KINDS, OPT_INS, OPT_INS) for day in range(1, 4)]
+# Without a grade report nothing could be built: this one stays.
+KEPT = NAMES[0]
+STARTING = [KEPT, *NAMES[1:4], NAMES[6], NAMES[-1], NAMES[-2]]
+
+
+def invented(name: str, chance: random.Random) -> str:
+    """Write a file of the kind that its name says. Its learners are some of the numbers 400 to 439."""
+    learners = chance.sample(range(400, 440), chance.randrange(20, 40))
+    if "email_opt_in" in name:
+        return csv_text(
+            "email,course_id,is_opted_in_for_email,preference_set_datetime",
+            [
+                (address(learner), "key", chance.choice(["True", "False"]), f"2019-01-0{number % 9 + 1}")
+                for number, learner in enumerate(learners)
+            ],
+        )
+    if "student_profile_info" in name:
+        return profile_report(
+            *(profile_row(learner, "Pupil 0.5", chance.choice(["AU", "NZ", ""])) for learner in learners)
+        )
+    rows = [
+        grade_row(
+            learner,
+            f"0.{chance.randrange(1, 10)}",
+            chance.choice(["audit", "audit", "verified", "platinum"]),
+            chance.choice("YN"),
+            chance.choice(["enrolled", "enrolled", "unenrolled"]),
+        )
+        for learner in learners
+    ]
+    # One learner twice, a grade that is none, and too few cells.
+    return grade_report(*rows, rows[0], grade_row(440, "4", "audit"), (441, address(441)))
+
+
+def take_step(step: str, place: Place, chance: random.Random) -> None:
+    """Add or remove a file, or replace one: `redraw` keeps its size, `rewrite` its time of modification."""
+    there = sorted(path.name for path in (place.data / "lgdm").iterdir())
+    if step == "add":
+        name = chance.choice([name for name in NAMES if name not in there])
+        place.write("lgdm", name, invented(name, chance))
+        return
+    path = place.data / "lgdm" / chance.choice([name for name in there if name != KEPT])
+    before = path.stat()
+    if step == "remove":
+        path.unlink()
+    elif step == "redraw":
+        # Other grades, names or dates, in as many letters.
+        text = path.read_bytes().decode()
+        text = re.sub(r"(0\.|-0)\d", lambda found: found[1] + str(chance.randrange(1, 10)), text)
+        place.write("lgdm", path.name, text)
+        assert path.stat().st_size == before.st_size
+    elif step == "rewrite":
+        place.write("lgdm", path.name, invented(path.name, chance))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert path.stat().st_size != before.st_size
+
+
+@scenario
+def random_steps(place: Place) -> Arrivals:
+    """Let files come, change and go, build after every few of these steps, and then from nothing."""
+    chance = random.Random(SEED)  # noqa: S311 - no secret
+    arrivals = Arrivals(place)
+    for name in STARTING:
+        place.write("lgdm", name, invented(name, chance))
+    arrivals.build()
+    for number, step in enumerate(chance.sample(STEPS, len(STEPS)), start=1):
+        take_step(step, place, chance)
+        if number % STEPS_PER_BUILD == 0:
+            arrivals.build()
+    arrivals.build("--full-refresh")
+    return arrivals
+
+
+def test_a_build_from_nothing_gives_the_same(random_steps: Arrivals) -> None:
+    *_, after_steps, afresh = random_steps.tables
+    assert differing(after_steps, afresh) == [], f"with the seed {SEED}"
+
+
+def test_the_random_steps_reach_every_table(random_steps: Arrivals) -> None:
+    # Nothing was sent.
+    tables = random_steps.tables[-1]
+    assert [name for name, rows in tables.items() if not rows] == ["send_log"], f"with the seed {SEED}"
+
+
+def test_the_random_steps_change_all_that_files_tell(random_steps: Arrivals) -> None:
+    tables = random_steps.tables
+    unchanged = [name for name in tables[0] if name not in differing(tables[0], tables[-1])]
+    assert unchanged == ["course_runs", "courses", "programs", "send_log"], f"with the seed {SEED}"
