@@ -1,5 +1,6 @@
 {#- Publish the marts as one file, after a `dbt build` in which everything passed. -#}
 {% macro publish() %}
+    {%- set report_files = ref('int_report_files_placed') -%}
     {%- if execute and flags.WHICH == 'build' -%}
         {%- set bad_ends = ['error', 'fail', 'skipped', 'runtime error'] -%}
         {%- set failed = results | selectattr('status', 'in', bad_ends) | list -%}
@@ -15,7 +16,7 @@
         {%- elif missing -%}
             {%- do log('Not published: ' ~ file ~ ' is as it was, because only a part was built.', info=true) -%}
         {%- else -%}
-            {%- do adapter.store_relation('edx', none, [], file, 'duckdb', {}) -%}
+            {%- do adapter.store_relation('edx', report_files, [], file, 'duckdb', {}) -%}
             {%- do log('Published ' ~ file, info=true) -%}
         {%- endif -%}
     {%- endif -%}

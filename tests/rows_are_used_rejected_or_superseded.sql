@@ -19,9 +19,9 @@ details as (
 profiles as (
     select
         rows_read.file_name,
-        count(distinct learners.student_id) as row_count,
+        count(distinct rows_read.student_id) as row_count,
     from {{ ref('stg_edx__profile_report_rows') }} as rows_read
-    inner join {{ ref('learners') }} as learners on rows_read.student_id = learners.student_id
+    semi join {{ ref('learners') }} as learners on rows_read.student_id = learners.student_id
     where rows_read.rejected_reason is null
     group by rows_read.file_name
 ),
@@ -41,23 +41,25 @@ readable_rows as (
         file_name,
         student_id,
     from {{ ref('stg_edx__grade_report_rows') }}
-    where rejected_reason is null
+    where
+        rejected_reason is null
+        and file_name in (select file_name from report_files where status = 'superseded')
     union all
     select
         file_name,
         student_id,
     from {{ ref('stg_edx__profile_report_rows') }}
-    where rejected_reason is null
+    where
+        rejected_reason is null
+        and file_name in (select file_name from report_files where status = 'superseded')
 ),
 
 superseded as (
     select
-        readable_rows.file_name,
-        count(distinct readable_rows.student_id) as row_count,
+        file_name,
+        count(distinct student_id) as row_count,
     from readable_rows
-    inner join report_files on readable_rows.file_name = report_files.file_name
-    where report_files.status = 'superseded'
-    group by readable_rows.file_name
+    group by file_name
 ),
 
 rejected as (

@@ -1,14 +1,16 @@
 -- One row per report and learner that the report lists more than once; the last line is the one that counts.
-{{ config(materialized='table') }}
+{{ config(materialized='incremental', pre_hook="{{ forget(is_new_file('file_id')) }}") }}
 
 with
 
 grade_report_rows as (
     select * from {{ ref('stg_edx__grade_report_rows') }}
+    where {{ is_new_file('file_id') }}
 ),
 
 profile_report_rows as (
     select * from {{ ref('stg_edx__profile_report_rows') }}
+    where {{ is_new_file('file_id') }}
 ),
 
 readable_rows as (

@@ -1,8 +1,11 @@
 -- One row per learner and course run: what the newest grade report of the run says.
+{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('learner_id')) }}") }}
+
 with
 
 grade_report_rows as (
     select * from {{ ref('stg_edx__grade_report_rows') }}
+    where {{ is_touched('student_id') }}
 ),
 
 repeated_rows as (

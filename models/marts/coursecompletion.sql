@@ -1,5 +1,10 @@
 -- One row per learner: the MicroMasters report, a pair of columns for each course of the program in order.
-{{ config(alias=var('program') ~ '_coursecompletion', contract={'enforced': false}) }}
+{{ config(
+    alias=var('program') ~ '_coursecompletion',
+    contract={'enforced': false},
+    materialized='incremental',
+    pre_hook="{{ forget(is_touched('student_id')) }}",
+) }}
 
 {%- set courses = column_values(ref('this_program_courses'), 'course', order_by='position') %}
 
@@ -7,10 +12,12 @@ with
 
 learners as (
     select * from {{ ref('learners') }}
+    where {{ is_touched('student_id') }}
 ),
 
 learner_courses as (
     select * from {{ ref('learner_courses') }}
+    where {{ is_touched('student_id') }}
 ),
 
 completed as (

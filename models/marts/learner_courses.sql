@@ -1,8 +1,11 @@
 -- One row per learner and course that the learner was ever enrolled in.
+{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+
 with
 
 course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
+    where {{ is_touched('learner_id') }}
 ),
 
 course_runs as (

@@ -1,12 +1,16 @@
 -- One row per learner whom any used report names.
+{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+
 with
 
 grade_report_rows as (
     select * from {{ ref('stg_edx__grade_report_rows') }}
+    where {{ is_touched('student_id') }}
 ),
 
 profile_report_rows as (
     select * from {{ ref('stg_edx__profile_report_rows') }}
+    where {{ is_touched('student_id') }}
 ),
 
 report_files as (

@@ -19,7 +19,7 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
-from mm import edx_reports, send_log
+from mm import edx_reports, last_build, send_log
 from mm.optouts import OptOuts
 from mm.settings import PRIVATE_UMASK, ReaderError
 
@@ -50,9 +50,6 @@ class Plugin(BasePlugin):
         except BlockingIOError:
             message = f"Another build of {program} is running: wait until it has ended, then build again."
             raise DbtRuntimeError(message) from None
-        if _builds_everything():
-            # Else what earlier builds held of a learner who is gone would stay in the file's free space.
-            _discard(self.marts)
         # DuckDB opens a file of which it cannot read every block: these tables a build needs first.
         first = ("from steps.edx.loader", "from steps.edx.report_files")
         _check_usable(self.working, f"attach '{_quoted(self.working)}' as steps", *first)
@@ -61,11 +58,19 @@ class Plugin(BasePlugin):
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
         self.connection = conn
+        last_build.prepare_tables(conn)
         if edx_reports.prepare_tables(conn):
             _say(f"Another version made the working file {self.working}: a build loads all files anew.")
+            last_build.forget(conn)
         flags = get_flags()
         if flags.WHICH in {"build", "run"}:
-            edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
+            is_current = last_build.take_note(conn)
+            has_lost = edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
+            if has_lost or not is_current or flags.FULL_REFRESH:
+                last_build.forget(conn)
+                if _builds_everything():
+                    # Else what earlier builds held of a learner who is gone would stay in its free space.
+                    _discard(self.marts)
         self._load_mailing_records(conn)
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
@@ -86,8 +91,8 @@ class Plugin(BasePlugin):
             [[number for number, _ in lines], [text for _, text in lines]],
         )
 
-    def store(self, target_config: TargetConfig) -> None:  # noqa: ARG002 - the name and shape are dbt-duckdb's
-        """Publish the marts as they are now."""
+    def store(self, target_config: TargetConfig) -> None:
+        """Publish the marts as they are now, and note that they were made of the rows of the relation given."""
         new = self.marts.with_suffix(".new")
         try:
             self.connection.cursor().execute(f'checkpoint "{self.marts.stem}"')
@@ -99,6 +104,7 @@ class Plugin(BasePlugin):
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
             raise DbtRuntimeError(message) from None
+        last_build.remember(self.connection.cursor(), target_config.relation.render())
 
 
 def _builds_everything() -> bool:

@@ -146,10 +146,11 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(found)
 
 
-def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: bool = False) -> None:
+def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: bool = False) -> bool:
     """Make the schema `edx` hold just what is in `folder`; files already loaded are not opened again.
 
     A file is the same while its path, size and time of modification are. `afresh` forgets what was loaded.
+    Returns whether something that was loaded had to go.
     """
     loaded = {
         row[1:]: row[0]
@@ -172,6 +173,7 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(lambda group: _load(connection.cursor(), group), list(_groups(new))):
             pass
+    return bool(gone)
 
 
 def _groups(reports: list[Report]) -> Iterator[list[Report]]:

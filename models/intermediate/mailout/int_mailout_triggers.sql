@@ -1,4 +1,6 @@
 -- One row per learner and series course whose current run gives a reason to write.
+{{ config(materialized='table') }}
+
 with
 
 course_instancedetails as (

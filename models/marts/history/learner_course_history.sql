@@ -1,8 +1,11 @@
 -- One row per learner, course run and change, in the order of the downloads' stamps.
+{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('learner_id')) }}") }}
+
 with
 
 downloaded_rows as (
     select * from {{ ref('int_downloaded_rows') }}
+    where {{ is_touched('learner_id') }}
 ),
 
 -- most runs are downloaded once: their rows have no history to look through

@@ -1,8 +1,11 @@
 -- One row per learner: how far, and what is next.
+{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+
 with
 
 learners as (
     select * from {{ ref('learners') }}
+    where {{ is_touched('student_id') }}
 ),
 
 this_program as (
@@ -15,6 +18,7 @@ courses as (
 
 learner_courses as (
     select * from {{ ref('learner_courses') }}
+    where {{ is_touched('student_id') }}
 ),
 
 counted as (

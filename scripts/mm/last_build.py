@@ -1,0 +1,66 @@
+"""Know what the marts in the working file were made of, so that a build makes only what is new anew.
+
+It is kept in the schema `last_build` of the working database of the steps: a note from when the marts were
+published, with the reports as they counted then. Any other build or run in between takes the note away.
+"""
+
+import hashlib
+from pathlib import Path
+
+import duckdb
+
+# What decides, beside the downloads, what stands in the marts.
+PROJECT_FILES = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "macros/**/*",
+    "models/**/*",
+    "seeds/**/*",
+    "scripts/mm/**/*.py",
+)
+
+
+def prepare_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the schema `last_build` where it is missing."""
+    connection.execute("""
+        create schema if not exists last_build;
+        create table if not exists last_build.note (project varchar);
+        create table if not exists last_build.report_files (
+            file_id integer, run_key varchar, course varchar, course_instance varchar, status varchar,
+            run_order bigint
+        )
+    """)
+
+
+def take_note(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Take the note away, and return whether the marts are as this project publishes them."""
+    notes = connection.execute("delete from last_build.note returning project").fetchall()
+    return notes == [(_project_version(),)]
+
+
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let builds make all anew."""
+    connection.execute("delete from last_build.note; delete from last_build.report_files")
+
+
+def remember(connection: duckdb.DuckDBPyConnection, report_files: str) -> None:
+    """Note that the marts were published just now, made of the rows of the relation `report_files`."""
+    connection.execute(
+        f"""
+        begin;
+        delete from last_build.report_files;
+        insert into last_build.report_files by name select * from {report_files};
+        insert into last_build.note values ('{_project_version()}');
+        commit
+        """
+    )
+
+
+def _project_version() -> str:
+    digest = hashlib.sha256(duckdb.__version__.encode())
+    for pattern in PROJECT_FILES:
+        for path in sorted(Path().glob(pattern)):
+            if path.is_file():
+                content = path.read_bytes()
+                digest.update(f"{path} {len(content)} ".encode() + content)
+    return digest.hexdigest()
