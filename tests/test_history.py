@@ -482,6 +482,8 @@ SEED = 2021
 # A build comes when the files that are there first have been added, and after every few steps.
 STEPS = ["add"] * 3 + ["remove"] * 3 + ["redraw"] * 3 + ["rewrite"] * 3
 STEPS_PER_BUILD = 4
+# At the end one file is added at a time: with nothing gone, a build keeps what is not touched.
+ADDED_LAST = 3
 OPT_INS = "UQx-email_opt_in-2019-06-0{}.csv"
 # Several downloads of several runs; one run is spelled in two ways, and one download lies there twice.
 KINDS = [
@@ -549,7 +551,7 @@ def take_step(step: str, place: Place, chance: random.Random) -> None:
 
 @scenario
 def random_steps(place: Place) -> Arrivals:
-    """Let files come, change and go, build after every few of these steps, and then from nothing."""
+    """Let files come, change and go, build after every few of these steps, and in the end from nothing."""
     chance = random.Random(SEED)  # noqa: S311 - no secret
     arrivals = Arrivals(place)
     for name in STARTING:
@@ -559,6 +561,9 @@ def random_steps(place: Place) -> Arrivals:
         take_step(step, place, chance)
         if number % STEPS_PER_BUILD == 0:
             arrivals.build()
+    for _ in range(ADDED_LAST):
+        take_step("add", place, chance)
+        arrivals.build()
     arrivals.build("--full-refresh")
     return arrivals
 

@@ -195,7 +195,7 @@ class Rebuilt:
 
 
 def make_models_older(place: Place) -> None:
-    """Let a model count wrongly, one be a table, and one be there that is gone since."""
+    """Let a model count wrongly, one be a table, one have a column and one be there that are gone since."""
     models = place.root / "models"
     progress = models / "marts/history/progress_over_time.sql"
     text = progress.read_text()
@@ -203,6 +203,10 @@ def make_models_older(place: Place) -> None:
     progress.write_text(text.replace(" as attempted", " + 1000 as attempted"))
     prefixes = models / "intermediate/int_course_prefixes.sql"
     prefixes.write_text("{{ config(materialized='table') }}\n" + prefixes.read_text())
+    repeated = models / "intermediate/int_report_rows_repeated.sql"
+    text = repeated.read_text()
+    assert text.count("max(line) as last_line,") == 1
+    repeated.write_text(text.replace("max(line) as last_line,", "max(line) as last_line, 1 as gone,"))
     (models / "marts/gone_since.sql").write_text(
         "{{ config(contract={'enforced': false}) }}\nselect 1 as one\n"
     )

@@ -92,7 +92,7 @@ class Plugin(BasePlugin):
         )
 
     def store(self, target_config: TargetConfig) -> None:
-        """Publish the marts as they are now, and note that they were made of the rows of the relation given."""
+        """Publish the marts as they are now; the relation has the reports that they were made of."""
         new = self.marts.with_suffix(".new")
         try:
             self.connection.cursor().execute(f'checkpoint "{self.marts.stem}"')
