@@ -35,23 +35,26 @@ opt_ins as (
     group by file_name
 ),
 
+superseded_files as (
+    select file_name from report_files
+    where status = 'superseded'
+),
+
 -- of a superseded report of either kind, what could have been used
 readable_rows as (
     select
-        file_name,
-        student_id,
-    from {{ ref('stg_edx__grade_report_rows') }}
-    where
-        rejected_reason is null
-        and file_name in (select file_name from report_files where status = 'superseded')
+        rows_read.file_name,
+        rows_read.student_id,
+    from {{ ref('stg_edx__grade_report_rows') }} as rows_read
+    semi join superseded_files on rows_read.file_name = superseded_files.file_name
+    where rows_read.rejected_reason is null
     union all
     select
-        file_name,
-        student_id,
-    from {{ ref('stg_edx__profile_report_rows') }}
-    where
-        rejected_reason is null
-        and file_name in (select file_name from report_files where status = 'superseded')
+        rows_read.file_name,
+        rows_read.student_id,
+    from {{ ref('stg_edx__profile_report_rows') }} as rows_read
+    semi join superseded_files on rows_read.file_name = superseded_files.file_name
+    where rows_read.rejected_reason is null
 ),
 
 superseded as (

@@ -1,4 +1,4 @@
--- One row per learner in any report of a run whose reports are not what they were at the last published build.
+-- One row per learner in a report of a run whose reports are not what they were at the last published build.
 {{ config(materialized='table') }}
 
 with
@@ -21,32 +21,29 @@ profile_report_rows as (
     where rejected_reason is null
 ),
 
-changed_runs as (
-    select distinct run_key
-    from (
-        (select * from report_files except select * from last_report_files)
-        union all
-        (select * from last_report_files except select * from report_files)
-    )
-    -- with no last build nothing is kept, and nobody asks who is touched
-    where exists (select 1 from last_report_files)
+changes as (
+    select * from report_files
+    except
+    select * from last_report_files
 ),
 
 -- whom an older download names is touched too: a new one may stand between two others
-changed_files as (
+files_of_changed_runs as (
     select report_files.file_id
     from report_files
-    inner join changed_runs on report_files.run_key = changed_runs.run_key
+    semi join changes on report_files.run_key = changes.run_key
+    -- with no last build nothing is kept, and nobody asks who is touched
+    where exists (select 1 from last_report_files)
 ),
 
 final as (
     select grade_report_rows.student_id
     from grade_report_rows
-    inner join changed_files on grade_report_rows.file_id = changed_files.file_id
+    inner join files_of_changed_runs on grade_report_rows.file_id = files_of_changed_runs.file_id
     union
     select profile_report_rows.student_id
     from profile_report_rows
-    inner join changed_files on profile_report_rows.file_id = changed_files.file_id
+    inner join files_of_changed_runs on profile_report_rows.file_id = files_of_changed_runs.file_id
 )
 
 select * from final
