@@ -13,6 +13,7 @@ import duckdb
 PROJECT_FILES = (
     "dbt_project.yml",
     "profiles.yml",
+    "requirements.txt",
     "macros/**/*",
     "models/**/*",
     "seeds/**/*",
