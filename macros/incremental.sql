@@ -1,5 +1,7 @@
 {#- For tables that keep what they held at the last published build, but for what is made anew. -#}
 
+{#- In both conditions the tables are named before `if`: dbt learns as it parses what a model needs. -#}
+
 {#- Whether what a mart says of a learner is made anew; all is, where the table holds no published build. -#}
 {% macro is_touched(learner) -%}
     {%- set touched_learners = ref('int_touched_learners') -%}

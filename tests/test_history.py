@@ -481,9 +481,9 @@ def test_deleting_an_old_download_leaves_the_report_as_it_was(in_order: Arrivals
 SEED = 2021
 # A build comes when the files that are there first have been added, and after every few steps.
 STEPS = ["add"] * 3 + ["remove"] * 3 + ["redraw"] * 3 + ["rewrite"] * 3
-STEPS_PER_BUILD = 4
+STEPS_PER_BUILD = 6
 # At the end one file is added at a time: with nothing gone, a build keeps what is not touched.
-ADDED_LAST = 3
+ADDED_LAST = 2
 OPT_INS = "UQx-email_opt_in-2019-06-0{}.csv"
 # Several downloads of several runs; one run is spelled in two ways, and one download lies there twice.
 KINDS = [

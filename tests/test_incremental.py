@@ -4,8 +4,13 @@ A kept row is known by a mark, which the tests write into the marts' working fil
 The program is lgdm, whose courses pass at 0.65.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -21,6 +26,8 @@ from report_fixtures import (
     scenario,
     tables_of,
 )
+
+from mm.last_build import project_version
 
 RUN = "UQx_LGDM1x_1T2019"
 OTHER_RUN = "UQx_LGDM2x_1T2019"
@@ -224,7 +231,9 @@ def upsets(place: Place) -> Upsets:
     upsets.build_learners(place)
     upsets.build_learners(place)
     upsets.whole.build()
+    # All but what has changed: the marts are of the new project, but not made by it.
     place.change_seed("courses.csv", "UQx_LGDM2x,0.65", "UQx_LGDM2x,0.15")
+    upsets.parts.append(place.build("lgdm", "--exclude-resource-type", "seed"))
     upsets.whole.build()
     # A row too many of somebody whom nothing touches: a test fails.
     with duckdb.connect(str(place.marts("lgdm"))) as marts:
@@ -270,3 +279,83 @@ def test_a_kept_row_too_many_is_not_published(upsets: Upsets) -> None:
     assert upsets.failed.returncode == 1
     assert "because not everything passed" in upsets.failed.output
     assert "unique_key_learners_student_id" in upsets.failed.output
+
+
+# ---- a process that builds twice ----
+
+BUILD_TWICE = """
+import sys
+from pathlib import Path
+from dbt.cli.main import dbtRunner
+
+assert dbtRunner().invoke(["build", "--vars", "program: lgdm"]).success
+seed = Path("seeds/courses.csv")
+seed.write_text(seed.read_text().replace("UQx_LGDM2x,0.65", "UQx_LGDM2x,0.15"))
+Path(sys.argv[1]).rename(sys.argv[2])
+assert dbtRunner().invoke(["build", "--vars", "program: lgdm"]).success
+"""
+
+
+@scenario
+def one_process(place: Place) -> Builds:
+    """Build twice in one process, with another seed and another download, then from nothing."""
+    builds = Builds(place)
+    write_first(place)
+    write_newer(place)
+    newer = place.data / "lgdm" / f"{RUN}_grade_report_2019-05-15-0000.csv"
+    waiting = newer.rename(place.root / newer.name)
+    subprocess.run(
+        [sys.executable, "-c", BUILD_TWICE, waiting, newer],
+        cwd=place.root,
+        env=os.environ | {"MM_DATA_DIR": place.data_dir, "MM_DATABASE_DIR": place.database_dir},
+        check=True,
+        capture_output=True,
+    )
+    builds.tables.append(tables_of(place.published("lgdm")))
+    builds.build("--full-refresh")
+    return builds
+
+
+def test_a_second_build_in_a_process_sees_what_has_changed(one_process: Builds) -> None:
+    assert one_process.tables[0] == one_process.tables[1]
+    assert 306 in learners(one_process.tables[0]["learners"])
+
+
+# ---- which project made the marts ----
+
+
+def test_a_project_is_known_by_all_that_decides_what_the_marts_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = ("seeds/a.csv", "models/marts/b.sql", "macros/c.sql", "dbt_project.yml", "scripts/mm/d.py")
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+    (tmp_path / "README.md").write_text("1")
+    since = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=1)
+    versions = [project_version(since)]
+    for name in files:
+        (tmp_path / name).write_text("2")
+        versions.append(project_version(since))
+    (tmp_path / "models/marts/b.sql").rename(tmp_path / "models/b.sql")
+    versions.append(project_version(since))
+    assert None not in versions
+    assert len(set(versions)) == 7
+    (tmp_path / "README.md").write_text("2")
+    assert project_version(since) == versions[-1]
+
+
+def test_nobody_knows_the_project_of_a_file_that_is_changed_during_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seed = tmp_path / "seeds" / "courses.csv"
+    seed.parent.mkdir()
+    seed.write_text("1")
+    begun = datetime(2019, 6, 1, 12, 0)  # noqa: DTZ001 - UTC, as dbt has it
+    for minute, is_known in ((59, False), (0, True)):
+        changed = datetime(2019, 6, 1, 12, minute, tzinfo=UTC).timestamp()
+        os.utime(seed, (changed, changed))
+        assert (project_version(begun) is not None) == is_known

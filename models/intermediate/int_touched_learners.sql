@@ -22,9 +22,23 @@ profile_report_rows as (
 ),
 
 changes as (
-    select * from report_files
+    select
+        file_id,
+        run_key,
+        course,
+        course_instance,
+        status,
+        run_order,
+    from report_files
     except
-    select * from last_report_files
+    select
+        file_id,
+        run_key,
+        course,
+        course_instance,
+        status,
+        run_order,
+    from last_report_files
 ),
 
 -- whom an older download names is touched too: a new one may stand between two others

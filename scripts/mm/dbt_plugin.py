@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -18,6 +19,7 @@ from dbt.flags import get_flags
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_reports, last_build, send_log
 from mm.optouts import OptOuts
@@ -32,6 +34,7 @@ class Plugin(BasePlugin):
 
         Raises DbtRuntimeError for a program that the seeds do not have, or when another build is running.
         """
+        self._beginning = Lock()
         program = plugin_config["program"]
         _check_program(program)
         os.umask(PRIVATE_UMASK)
@@ -62,16 +65,31 @@ class Plugin(BasePlugin):
         if edx_reports.prepare_tables(conn):
             _say(f"Another version made the working file {self.working}: a build loads all files anew.")
             last_build.forget(conn)
+        if not self._begin(conn) and _makes_all_marts():
+            # Else what earlier builds held of a learner who is gone would stay in the file's free space.
+            _discard(self.marts)
+
+    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Begin again where a process runs a second command: dbt-duckdb then keeps its connection."""
+        with self._beginning:
+            if self._begun != get_invocation_id():
+                self._begin(cursor)
+
+    def _begin(self, conn: duckdb.DuckDBPyConnection) -> bool:
+        """Load what a command needs, and return whether it may keep what is in the marts."""
         flags = get_flags()
+        self._project = last_build.project_version(get_invocation_started_at())
+        may_keep = True
         if flags.WHICH in {"build", "run"}:
-            is_current = last_build.take_note(conn)
+            published_by = last_build.take_away_note(conn)
             has_lost = edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
-            if has_lost or not is_current or flags.FULL_REFRESH:
+            is_ours = published_by is not None and published_by == self._project
+            may_keep = is_ours and not (has_lost or flags.FULL_REFRESH)
+            if not may_keep:
                 last_build.forget(conn)
-                if _builds_everything():
-                    # Else what earlier builds held of a learner who is gone would stay in its free space.
-                    _discard(self.marts)
         self._load_mailing_records(conn)
+        self._begun = get_invocation_id()
+        return may_keep
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load opt-outs and the send log as the sender itself reads them."""
@@ -92,7 +110,7 @@ class Plugin(BasePlugin):
         )
 
     def store(self, target_config: TargetConfig) -> None:
-        """Publish the marts as they are now; the relation has the reports that they were made of."""
+        """Publish the marts; the relation given has no part in it but that they were made of its reports."""
         new = self.marts.with_suffix(".new")
         try:
             self.connection.cursor().execute(f'checkpoint "{self.marts.stem}"')
@@ -104,13 +122,14 @@ class Plugin(BasePlugin):
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
             raise DbtRuntimeError(message) from None
-        last_build.remember(self.connection.cursor(), target_config.relation.render())
+        if self._project and self._project == last_build.project_version(get_invocation_started_at()):
+            last_build.remember(self.connection.cursor(), self._project, target_config.relation.render())
 
 
-def _builds_everything() -> bool:
+def _makes_all_marts() -> bool:
     flags = get_flags()
     selections = ("SELECT", "EXCLUDE", "SELECTOR", "RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES")
-    return flags.WHICH == "build" and not any(getattr(flags, name, None) for name in selections)
+    return flags.WHICH in {"build", "run"} and not any(getattr(flags, name, None) for name in selections)
 
 
 def _check_usable(path: Path, *statements: str) -> None:

@@ -141,8 +141,9 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> bool:
         found = []
     if found == [(version,)]:
         return False
-    _create_tables(connection)
-    connection.execute("create table edx.loader as select $1 as version", [version])
+    with _transaction(connection):
+        _create_tables(connection)
+        connection.execute("create table edx.loader as select $1 as version", [version])
     return bool(found)
 
 

@@ -5,6 +5,7 @@ published, with the reports as they counted then. Any other build or run in betw
 """
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -33,10 +34,27 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
-def take_note(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Take the note away, and return whether the marts are as this project publishes them."""
+def project_version(since: datetime) -> str | None:
+    """Return what the project's files are, as a digest; None where one was changed after `since`, in UTC.
+
+    dbt has read them one by one from then on, so nobody knows what it has read of such a file.
+    """
+    digest = hashlib.sha256(duckdb.__version__.encode())
+    for pattern in PROJECT_FILES:
+        for path in sorted(Path().glob(pattern)):
+            if not path.is_file():
+                continue
+            if path.stat().st_mtime > since.replace(tzinfo=UTC).timestamp():
+                return None
+            content = path.read_bytes()
+            digest.update(f"{path} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+def take_away_note(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Return by which version of the project the marts were published, None where something came between."""
     notes = connection.execute("delete from last_build.note returning project").fetchall()
-    return notes == [(_project_version(),)]
+    return notes[0][0] if notes else None
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
@@ -44,24 +62,14 @@ def forget(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("delete from last_build.note; delete from last_build.report_files")
 
 
-def remember(connection: duckdb.DuckDBPyConnection, report_files: str) -> None:
-    """Note that the marts were published just now, made of the rows of the relation `report_files`."""
+def remember(connection: duckdb.DuckDBPyConnection, project: str, report_files: str) -> None:
+    """Note that this version of the project just published the marts, of the rows of the relation given."""
     connection.execute(
         f"""
         begin;
         delete from last_build.report_files;
         insert into last_build.report_files by name select * from {report_files};
-        insert into last_build.note values ('{_project_version()}');
+        insert into last_build.note values ('{project}');
         commit
         """
     )
-
-
-def _project_version() -> str:
-    digest = hashlib.sha256(duckdb.__version__.encode())
-    for pattern in PROJECT_FILES:
-        for path in sorted(Path().glob(pattern)):
-            if path.is_file():
-                content = path.read_bytes()
-                digest.update(f"{path} {len(content)} ".encode() + content)
-    return digest.hexdigest()
