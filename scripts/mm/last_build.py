@@ -58,8 +58,9 @@ def take_away_note(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let builds make all anew."""
-    connection.execute("delete from last_build.note; delete from last_build.report_files")
+    """Let builds make all anew. The tables are made anew too, as another version may have made them."""
+    connection.execute("drop schema last_build cascade")
+    prepare_tables(connection)
 
 
 def remember(connection: duckdb.DuckDBPyConnection, project: str, report_files: str) -> None:
