@@ -58,12 +58,7 @@ class Builds:
     def build(self, *arguments: str) -> None:
         """Mark all rows, build, take the marks off what was published, and note which were there."""
         if self.builds:
-            with duckdb.connect(str(self.place.marts("lgdm"))) as marts:
-                for table, column in KEEPING.items():
-                    has_none = f"not ends_with({column}, '{MARK}')"
-                    marts.execute(
-                        f"update {table} set {column} = concat({column}, '{MARK}') where {has_none}"
-                    )
+            mark(self.place, *KEEPING)
         build = self.place.build("lgdm", *arguments)
         published = tables_of(build.published)
         self.builds.append(build)
@@ -71,6 +66,15 @@ class Builds:
             {table: learners(row for row in published[table] if unmarked(row) == row) for table in KEEPING}
         )
         self.tables.append({name: sorted(map(unmarked, rows), key=repr) for name, rows in published.items()})
+
+
+def mark(place: Place, *tables: str) -> None:
+    """Mark the rows of some tables that have no mark."""
+    with duckdb.connect(str(place.marts("lgdm"))) as marts:
+        for table in tables:
+            column = KEEPING[table]
+            has_none = f"not ends_with({column}, '{MARK}')"
+            marts.execute(f"update {table} set {column} = concat({column}, '{MARK}') where {has_none}")
 
 
 def learners(rows: Iterable[Row]) -> set[int]:
@@ -213,8 +217,7 @@ class Upsets:
 
     def build_learners(self, place: Place) -> None:
         """Build one mart, all of whose rows are marked, with what it needs."""
-        with duckdb.connect(str(place.marts("lgdm"))) as marts:
-            marts.execute("update learners set username = concat(username, $1)", [MARK])
+        mark(place, "learners")
         self.parts.append(place.build("lgdm", "--select", "+learners"))
         query = f"select count(*) from learners where ends_with(username, '{MARK}')"
         self.marked_after_parts.append(read(place.marts("lgdm"), query)[0][0])

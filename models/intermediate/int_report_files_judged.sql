@@ -64,6 +64,7 @@ final as (
         report_kind,
         course,
         course_instance,
+        run_key,
         run_code,
         reported_at,
         row_count,

@@ -12,7 +12,7 @@ course_runs as (
 final as (
     select
         report_files.file_id,
-        lower(report_files.course_instance) as run_key,
+        report_files.run_key,
         report_files.course,
         report_files.course_instance,
         report_files.status,

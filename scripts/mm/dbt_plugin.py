@@ -78,13 +78,12 @@ class Plugin(BasePlugin):
     def _begin(self, conn: duckdb.DuckDBPyConnection) -> bool:
         """Load what a command needs, and return whether it may keep what is in the marts."""
         flags = get_flags()
-        self._project = last_build.project_version(get_invocation_started_at())
         may_keep = True
         if flags.WHICH in {"build", "run"}:
+            self._project = last_build.project_version(get_invocation_started_at())
             published_by = last_build.take_away_note(conn)
             has_lost = edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
-            is_ours = published_by is not None and published_by == self._project
-            may_keep = is_ours and not (has_lost or flags.FULL_REFRESH)
+            may_keep = published_by is not None and published_by == self._project and not has_lost
             if not may_keep:
                 last_build.forget(conn)
         self._load_mailing_records(conn)

@@ -64,13 +64,14 @@ def forget(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def remember(connection: duckdb.DuckDBPyConnection, project: str, report_files: str) -> None:
-    """Note that this version of the project just published the marts, of the rows of the relation given."""
+    """Note that this version of the project just published the marts, of the rows of the relation given.
+
+    The note comes last: without it, what else was written counts for nothing.
+    """
     connection.execute(
         f"""
-        begin;
         delete from last_build.report_files;
         insert into last_build.report_files by name select * from {report_files};
-        insert into last_build.note values ('{project}');
-        commit
+        insert into last_build.note values ('{project}')
         """
     )
