@@ -10,6 +10,11 @@
     try_cast({{ text }} as double)
 {%- endmacro %}
 
+{#- When the build began, as TIMESTAMP, UTC. -#}
+{% macro now_utc() -%}
+    timestamp '{{ run_started_at.strftime('%Y-%m-%d %H:%M:%S') }}'
+{%- endmacro %}
+
 {#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
 {% macro newest(value, rank) -%}
     max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
@@ -30,6 +35,16 @@
             generate_subscripts(string_split(content, chr(10)), 1) as line,
         from read_text([{{ literals | join(', ') }}]::varchar [])
     )
+{%- endmacro %}
+
+{#- The texts of a group's rows in one, in an order. -#}
+{% macro joined(text, between, order_by) -%}
+    string_agg({{ text }}, {{ between }} order by {{ order_by }} asc)
+{%- endmacro %}
+
+{#- The elements of a list, a row for each. -#}
+{% macro each_of(list) -%}
+    unnest({{ list }})
 {%- endmacro %}
 
 {#- The value of the row with the highest rank, NULL if it is NULL there. -#}

@@ -3,6 +3,10 @@
 
 with
 
+file_warnings as (
+    select * from {{ ref('int_file_warnings') }}
+),
+
 report_files as (
     select * from {{ ref('report_files') }}
 ),
@@ -21,24 +25,6 @@ courses as (
 
 enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
-),
-
-rejected as (
-    select
-        file_name || ': ' || rejected_row_count || ' of ' || row_count
-        || ' rows are not used; the table rejected_rows tells which and why.' as message,
-    from report_files
-    where rejected_row_count > 0
-),
-
-unowned as (
-    select file_name || ': it is ignored; ' || reason || '.' as message,
-    from report_files
-    where
-        report_kind = 'grade_report'
-        and status = 'ignored'
-        and course_instance is null
-        and reason not like 'a report on %'
 ),
 
 unknown_tracks as (
@@ -93,9 +79,7 @@ unknown_statuses as (
 ),
 
 final as (
-    select message from rejected
-    union all
-    select message from unowned
+    select message from file_warnings
     union all
     select message from unknown_tracks
     union all

@@ -14,35 +14,33 @@ run_codes as (
     select * from {{ ref('int_run_codes') }}
 ),
 
+-- what a person says of a run's time goes before what its code says
+said_times as (
+    select distinct
+        lower(course_instance) as run_key,
+        {{ whole_number('year') }} as year,
+        term,
+    from {{ ref('stg_seeds__course_runs') }}
+    where year is not null
+),
+
 runs as (
     select
         report_files.file_id,
         report_files.course,
         report_files.course_instance,
         report_files.reported_at,
-        run_codes.run_code is not null as is_read,
-        run_codes.year,
-        run_codes.term,
-        run_codes.term_rank,
+        coalesce(said_times.year, run_codes.year)::integer as year,
+        if(said_times.year is null, run_codes.term, said_times.term) as term,
+        if(said_times.year is null, run_codes.term_rank, {{ term_rank('lower(said_times.term)') }}) as term_rank,
         run_codes.suffix_rank,
     from report_files
     left join run_codes on report_files.run_code = run_codes.run_code
+    left join said_times on report_files.run_key = said_times.run_key
     where
         report_files.status = 'used'
         and report_files.report_kind = 'grade_report'
         and not exists (select 1 from report_problems)
-),
-
--- Runs that are only numbered keep their numbers' order, as one block at their newest download.
--- A code that nobody can read stands where its download does.
-dated as (
-    select
-        *,
-        if(is_read, max(reported_at) over (partition by course, is_read, year), reported_at) as stands_at,
-        coalesce(year, year(stands_at)) as order_year,
-        coalesce(term_rank, quarter(stands_at)) as order_term,
-        coalesce(suffix_rank, 0) as order_suffix,
-    from runs
 ),
 
 final as (
@@ -55,9 +53,15 @@ final as (
         reported_at,
         row_number() over (
             partition by course
-            order by order_year, order_term, order_suffix, reported_at, course_instance
+            -- what has no year stands before all that have one: those numbered by number, others by download
+            order by
+                year asc nulls first,
+                coalesce(term_rank, 0) asc,
+                coalesce(suffix_rank, 0) asc,
+                reported_at asc,
+                course_instance asc
         ) as run_order,
-    from dated
+    from runs
 )
 
 select * from final

@@ -19,7 +19,7 @@ without_grade_report as (
     select
         concat(
             'No grade report of {{ var("program") }} to read in {{ folder | replace("'", "''") }}',
-            ' (CSV files there: ', count(*),
+            ' (CSV files there: ', count(*) filter (where lower(file_name) like '%.csv'),
             '). Expected names such as <file_prefix>_<run>_grade_report_<YYYY-MM-DD-HHMM>.csv,',
             ' with a file_prefix of seeds/courses.csv.'
         ) as message,

@@ -46,6 +46,7 @@ rejected_rows as (
         file_id,
         line,
         null as line_count,
+        null as student_id,
         reason,
         raw_text,
     from damaged_rows
@@ -54,6 +55,7 @@ rejected_rows as (
         file_id,
         line,
         line_count,
+        student_id,
         rejected_reason as reason,
         null as raw_text,
     from loaded_rows
@@ -63,6 +65,7 @@ rejected_rows as (
         loaded_rows.file_id,
         loaded_rows.line,
         loaded_rows.line_count,
+        loaded_rows.student_id,
         'line ' || repeated_rows.last_line || ' has the same learner, and the last line counts' as reason,
         null as raw_text,
     from loaded_rows
@@ -81,6 +84,7 @@ final as (
         report_files.path,
         rejected_rows.line,
         rejected_rows.line_count,
+        rejected_rows.student_id,
         rejected_rows.reason,
         rejected_rows.raw_text,
     from rejected_rows

@@ -38,6 +38,7 @@ final as (
         file_id,
         student_id,
         max(line) as last_line,
+        count(*) as row_count,
     from readable_rows
     group by file_id, student_id
     having count(*) > 1

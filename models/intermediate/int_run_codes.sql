@@ -1,67 +1,85 @@
 -- One row per run code in the folder that has a known shape, read into year, term and suffix.
+{%- set between = '[ ._-]?' %}
+{%- set suffix = '([a-z]{1,2}|[_.-][0-9]+)?' %}
+{%- set season = 'spring|summer|fall|autumn|winter|sp|su|fa|wi' %}
+
 with
 
 report_files as (
-    select * from {{ ref('int_report_files_judged') }}
+    select * from {{ ref('int_report_files_owned') }}
 ),
 
--- no code has two of these shapes
+-- what each shape's parts are: year/term/suffix; the first shape that fits is the code's
 shapes as (
     select
+        known.shape,
         known.pattern,
         known.parts,
     from (
         values
-        -- 1T2019, 1T2019a, 1T2017_2, 2T_2016
-        ('^(\d)_?T_?(\d{4})([a-z]|_\d+)?$', '\2/\1/\3'),
-        -- T32015
-        ('^T(\d)_?(\d{4})([a-z]|_\d+)?$', '\2/\1/\3'),
-        -- 2014_T1, 2015_3T, 2024_2
-        ('^(\d{4})_T?(\d)T?([a-z]|_\d+)?$', '\1/\2/\3'),
+        -- 1T2019, 1T2019a, 1T2016SP, 1T2017_2, 2T2015.2, 2T_2016
+        (1, '^([0-9]){{ between }}T{{ between }}([0-9]{4}){{ suffix }}$', '\2/\1/\3'),
+        -- T32015, T1-2016
+        (2, '^T([0-9]){{ between }}([0-9]{4}){{ suffix }}$', '\2/\1/\3'),
+        -- 2014_T1, 2015T2, 2015_3T, 2017-1T, 2018_Q2, 2024_2
+        (3, '^([0-9]{4}){{ between }}[TQSH]?([0-9])T?{{ suffix }}$', '\1/\2/\3'),
+        -- 201705, 2017-05-31
+        (4, '^([0-9]{4}){{ between }}(0[1-9]|1[0-2])(?:{{ between }}[0-3][0-9])?$', '\1/\2/'),
         -- 2013_Fall, 2025_fall, 2013_SOND
-        ('^(\d{4})_([a-z]{3,})(_\d+)?$', '\1/\2/\3'),
+        (5, '^([0-9]{4}){{ between }}([a-z]{2,})(_[0-9]+)?$', '\1/\2/\3'),
+        -- Fall_2016, Spring2017
+        (6, '^([a-z]+){{ between }}([0-9]{4}){{ suffix }}$', '\2/\1/\3'),
         -- 2012
-        ('^(\d{4})([a-z])?$', '\1//\2'),
-        -- R12, Run_0
-        ('^(?:R|Run_)(\d+)$', '//\1'),
-    ) as known (pattern, parts)
+        (7, '^([0-9]{4})([a-z])?$', '\1//\2'),
+        -- 3T17
+        (8, '^([0-9]){{ between }}T{{ between }}([0-9]{2}){{ suffix }}$', '20\2/\1/\3'),
+        -- Fall16
+        (9, '^({{ season }}){{ between }}([0-9]{2})$', '20\2/\1/'),
+        -- R12, Run_0, session08
+        (10, '^(?:R|Run|Session){{ between }}([0-9]+)$', '//\1'),
+        -- any other that has a year
+        (11, '^(?:.*[^0-9])?((?:19|20)[0-9]{2})(?:[^0-9].*)?$', '\1//')
+    ) as known (shape, pattern, parts)
 ),
 
 codes as (
     select distinct
         run_code,
         -- a custom course is a run of its own, at its parent's time
-        regexp_replace(run_code, '(?i)_ccx_\d+$', '') as parent_code,
+        regexp_replace(run_code, '(?i)_ccx_[0-9]+$', '') as parent_code,
     from report_files
-    where run_code is not null
+),
+
+shaped as (
+    select
+        codes.run_code,
+        regexp_replace(codes.parent_code, '(?i)' || shapes.pattern, shapes.parts) as parts,
+    from codes
+    inner join shapes on regexp_matches(codes.parent_code, '(?i)' || shapes.pattern)
+    qualify row_number() over (partition by codes.run_code order by shapes.shape asc) = 1
 ),
 
 split as (
     select
-        codes.run_code,
-        string_split(regexp_replace(codes.parent_code, '(?i)' || shapes.pattern, shapes.parts), '/') as parts,
-    from codes
-    inner join shapes on regexp_matches(codes.parent_code, '(?i)' || shapes.pattern)
+        run_code,
+        {{ whole_number("split_part(parts, '/', 1)") }}::integer as year,
+        nullif(split_part(parts, '/', 2), '') as term,
+        lower(split_part(parts, '/', 2)) as term_word,
+        ltrim(lower(split_part(parts, '/', 3)), '_.-') as suffix,
+    from shaped
 ),
 
 final as (
     select
         run_code,
-        {{ whole_number("nullif(parts[1], '')") }}::integer as year,
-        nullif(parts[2], '') as term,
+        year,
+        term,
+        if(year is null, null, {{ term_rank('term_word') }}) as term_rank,
+        -- none < a < b < SP, and none < _2 < _10
         case
-            when parts[1] = '' then null
-            when lower(parts[2]) in ('1', 'winter', 'jfma', 'efma') then 1
-            when lower(parts[2]) in ('2', 'spring', 'mjja', 'amj') then 2
-            when lower(parts[2]) in ('3', 'summer', 'sond', 'jas') then 3
-            when lower(parts[2]) in ('4', 'fall', 'autumn', 'ond') then 4
-            else coalesce({{ whole_number("nullif(parts[2], '')") }}, 0)
-        end as term_rank,
-        -- none < a < b, and none < _2 < _10
-        case
-            when parts[3] = '' then 0
-            when regexp_matches(parts[3], '\d') then {{ whole_number("ltrim(parts[3], '_')") }}
-            else ascii(lower(parts[3])) - ascii('a') + 1
+            when suffix = '' then 0
+            when regexp_matches(suffix, '^[0-9]') then {{ whole_number('suffix') }}
+            else length(suffix) * 26 - 26 + ascii(suffix) - ascii('a') + 1
         end as suffix_rank,
     from split
 )

@@ -22,7 +22,7 @@ course_prefixes as (
 ),
 
 course_runs as (
-    select * from {{ ref('course_runs') }}
+    select * from {{ ref('stg_seeds__course_runs') }}
 ),
 
 enrollment_tracks as (
@@ -140,8 +140,16 @@ checks as (
                 'its course_instance does not begin with a file_prefix of its course and a _'
             ),
             (
-                coalesce(run_role, '') not in ('current', 'coming'),
-                'its run_role is neither current nor coming'
+                coalesce(run_role, '') not in ('current', 'coming', 'past'),
+                'its run_role is neither current nor coming nor past'
+            ),
+            (
+                year is not null and not regexp_full_match(year, '(19|20)[0-9]{2}'),
+                'its year, ' || coalesce(year, 'empty') || ', is no year such as 2016'
+            ),
+            (
+                year is null and term is not null,
+                'it has a term and no year'
             ),
         ] as problems,
     from course_runs

@@ -14,7 +14,7 @@ course_prefixes as (
 ),
 
 course_runs as (
-    select * from {{ ref('course_runs') }}
+    select * from {{ ref('stg_seeds__course_runs') }}
 ),
 
 enrollment_tracks as (
@@ -32,6 +32,13 @@ keys as (
     select 'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) from course_prefixes
     union all
     select 'course_runs.csv, ' || run_role || ' run of course ' || course from course_runs
+    where run_role in ('current', 'coming')
+    union all
+    select 'course_runs.csv, past run ' || course_instance || ' of course ' || course as seed_row from course_runs
+    where run_role = 'past'
+    union all
+    select 'course_runs.csv, a year and term of run ' || lower(course_instance) as seed_row
+    from (select distinct lower(course_instance) as course_instance, year, term from course_runs where year is not null)
     union all
     select 'enrollment_tracks.csv, track ' || track from enrollment_tracks
 ),

@@ -1,4 +1,5 @@
--- One row per learner and course run: what the newest grade report of the run says.
+-- One row per learner and course run: what the newest grade report of the run says, or, of learners whom edX
+-- has left out since, the one before.
 {{ config(materialized='incremental', pre_hook="{{ forget(is_touched('learner_id')) }}") }}
 
 with
@@ -10,6 +11,10 @@ grade_report_rows as (
 
 repeated_rows as (
     select * from {{ ref('int_report_rows_repeated') }}
+),
+
+carried_over_rows as (
+    select * from {{ ref('int_carried_over_rows') }}
 ),
 
 course_runs as (
@@ -41,8 +46,14 @@ final as (
         ) as audit_passed,
         grade_report_rows.file_name,
         grade_report_rows.reported_at,
+        carried_over_rows.file_id is not null as is_carried_over,
     from grade_report_rows
-    inner join course_runs on grade_report_rows.file_id = course_runs.file_id
+    left join carried_over_rows
+        on
+            grade_report_rows.file_id = carried_over_rows.file_id
+            and grade_report_rows.student_id = carried_over_rows.learner_id
+    inner join course_runs
+        on coalesce(carried_over_rows.used_file_id, grade_report_rows.file_id) = course_runs.file_id
     inner join courses on course_runs.course = courses.course
     left join repeated_rows
         on

@@ -3,13 +3,8 @@
 
 with
 
-grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
-    where {{ is_touched('student_id') }}
-),
-
-profile_report_rows as (
-    select * from {{ ref('stg_edx__profile_report_rows') }}
+learner_sayings as (
+    select * from {{ ref('int_learner_sayings') }}
     where {{ is_touched('student_id') }}
 ),
 
@@ -26,14 +21,16 @@ repeated_rows as (
     select * from {{ ref('int_report_rows_repeated') }}
 ),
 
--- what a profile says goes before what a grade report says, then newer before older
+carried_over_rows as (
+    select * from {{ ref('int_carried_over_rows') }}
+),
+
 ranked_files as (
     select
         file_id,
-        row_number() over (
-            -- at one stamp the longer name is the later copy
-            order by report_kind = 'student_profile_info', reported_at, length(file_name), file_name
-        ) as word_rank,
+        stamp_rank,
+        -- for names and countries, what any profile says goes before what a grade report says
+        stamp_rank + if(report_kind = 'student_profile_info', 1000000000, 0) as profile_rank,
         status = 'used' as is_used,
     from report_files
     where status in ('used', 'superseded') and not exists (select 1 from report_problems)
@@ -41,67 +38,56 @@ ranked_files as (
 
 sayings as (
     select
-        file_id,
-        line,
-        student_id,
-        username,
-        email,
-        name,
-        country,
-        reported_at,
-    from profile_report_rows
-    where rejected_reason is null
-    union all
-    select
-        file_id,
-        line,
-        student_id,
-        username,
-        email,
-        null as name,
-        null as country,
-        reported_at,
-    from grade_report_rows
-    where rejected_reason is null
-),
-
-newest as (
-    select
-        sayings.student_id,
-        {{ newest('sayings.username', 'ranked_files.word_rank') }} as username,
-        {{ newest('sayings.email', 'ranked_files.word_rank') }} as email,
-        {{ newest('sayings.name', 'ranked_files.word_rank') }} as name,
-        {{ newest('sayings.country', 'ranked_files.word_rank') }} as country,
-        bool_or(
-            coalesce(starts_with(lower(sayings.username), 'retired__'), false)
-            or coalesce(ends_with(lower(sayings.email), '.invalid'), false)
-        ) as is_retired,
-        min(sayings.reported_at) as first_reported_at,
-        max(sayings.reported_at) as last_reported_at,
-    from sayings
-    inner join ranked_files on sayings.file_id = ranked_files.file_id
+        learner_sayings.*,
+        ranked_files.stamp_rank,
+        ranked_files.profile_rank,
+        ranked_files.is_used or carried_over_rows.file_id is not null as counts,
+        starts_with(lower(learner_sayings.username), 'retired__') as has_retired_username,
+        ends_with(lower(learner_sayings.email), '.invalid') as has_retired_email,
+    from learner_sayings
+    inner join ranked_files on learner_sayings.file_id = ranked_files.file_id
+    left join carried_over_rows
+        on
+            learner_sayings.file_id = carried_over_rows.file_id
+            and learner_sayings.student_id = carried_over_rows.learner_id
     left join repeated_rows
         on
-            sayings.file_id = repeated_rows.file_id
-            and sayings.student_id = repeated_rows.student_id
-            and sayings.line < repeated_rows.last_line
+            learner_sayings.file_id = repeated_rows.file_id
+            and learner_sayings.student_id = repeated_rows.student_id
+            and learner_sayings.line < repeated_rows.last_line
     where repeated_rows.file_id is null
-    group by sayings.student_id
-    -- whom only superseded downloads name is no learner of the program any more
-    having bool_or(ranked_files.is_used)
 ),
 
+told as (
+    select
+        student_id,
+        {{ newest('username', 'stamp_rank') }} as username,
+        {{ newest('email', 'stamp_rank') }} as email,
+        {{ newest('name', 'profile_rank') }} as name,
+        {{ newest('country', 'profile_rank') }} as country,
+        coalesce(bool_or(has_retired_username or has_retired_email), false) as is_retired,
+        max_by(username, stamp_rank) filter (where has_retired_username) as retired_username,
+        max_by(email, stamp_rank) filter (where has_retired_email) as retired_email,
+        min(reported_at) as first_reported_at,
+        max(reported_at) as last_reported_at,
+    from sayings
+    group by student_id
+    -- whom only superseded downloads name is no learner of the program any more
+    having bool_or(counts)
+),
+
+-- of a retired account nothing is kept that tells who it was
 final as (
     select
         student_id,
-        username,
-        email,
-        name,
-        country,
+        if(is_retired, retired_username, username) as username,
+        if(is_retired, retired_email, email) as email,
+        if(is_retired, null, name) as name,
+        if(is_retired, null, country) as country,
         is_retired,
         first_reported_at,
         last_reported_at,
-    from newest
+    from told
 )
 
 select * from final

@@ -7,6 +7,14 @@ rejected_rows as (
     select * from {{ ref('int_report_rows_rejected') }}
 ),
 
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+learner_sayings as (
+    select * from {{ ref('int_learner_sayings') }}
+),
+
 lines as (
     select * from {{ lines_of_files(paths) }}
 ),
@@ -24,14 +32,67 @@ found as (
     group by rejected_rows.path, rejected_rows.line
 ),
 
-final as (
+whole as (
     select
+        rejected_rows.file_id,
         rejected_rows.file_name,
         rejected_rows.line,
+        rejected_rows.student_id,
         rejected_rows.reason,
         coalesce(rejected_rows.raw_text, found.raw_text) as raw_text,
     from rejected_rows
     left join found on rejected_rows.path = found.path and rejected_rows.line = found.line
+),
+
+retired_accounts as (
+    select student_id from learners
+    where is_retired
+),
+
+-- who a retired learner was, in any download
+retired_names as (
+    select lower(learner_sayings.username) as cell
+    from learner_sayings
+    semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
+    union
+    select lower(learner_sayings.email) as cell
+    from learner_sayings
+    semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
+),
+
+-- a row of the wrong width has no student id that is read: its first cell, or another one, tells whose it is
+cells as (
+    select
+        file_id,
+        line,
+        trim({{ each_of("string_split(lower(raw_text), ',')") }}, ' "' || chr(13) || chr(10)) as cell,
+    from whole
+),
+
+rows_of_retired as (
+    select
+        file_id,
+        line,
+    from whole
+    where
+        student_id in (select student_id from retired_accounts)
+        or split_part(raw_text, ',', 1) in (select student_id::varchar from retired_accounts)
+    union
+    select
+        cells.file_id,
+        cells.line,
+    from cells
+    semi join retired_names on cells.cell = retired_names.cell
+),
+
+final as (
+    select
+        whole.file_name,
+        whole.line,
+        whole.reason,
+        if(rows_of_retired.line is null, whole.raw_text, 'withheld: of a retired account') as raw_text,
+    from whole
+    left join rows_of_retired on whole.file_id = rows_of_retired.file_id and whole.line = rows_of_retired.line
 )
 
 select * from final

@@ -1,4 +1,4 @@
--- One row per CSV file in the program's folder.
+-- One row per file in the program's folder.
 with
 
 report_files as (
@@ -7,6 +7,10 @@ report_files as (
 
 rejected_rows as (
     select * from {{ ref('int_report_rows_rejected') }}
+),
+
+downloads_compared as (
+    select * from {{ ref('int_downloads_compared') }}
 ),
 
 rejected_counts as (
@@ -29,7 +33,11 @@ final as (
         report_files.row_count,
         coalesce(rejected_counts.rejected_row_count, 0) as rejected_row_count,
         report_files.size_bytes,
+        report_files.learner_count::bigint as learner_count,
+        downloads_compared.learners_gone,
+        downloads_compared.certificates_gone,
     from report_files
+    left join downloads_compared on report_files.file_id = downloads_compared.file_id
     left join rejected_counts on report_files.file_id = rejected_counts.file_id
 )
 

@@ -4,7 +4,7 @@
 with
 
 course_runs as (
-    select * from {{ ref('course_runs') }}
+    select * from {{ ref('stg_seeds__course_runs') }}
 ),
 
 this_program_courses as (
@@ -20,6 +20,7 @@ final as (
         course_runs.link,
     from course_runs
     inner join this_program_courses on course_runs.course = this_program_courses.course
+    where course_runs.run_role in ('current', 'coming')
 )
 
 select * from final

@@ -35,8 +35,9 @@ final as (
         case
             when typed.student_id is null
                 then 'its student id is not a whole number'
-            when typed.grade is null or typed.grade not between 0 and 1
-                then 'its grade is not a number from 0 to 1'
+            -- weights of more than 100 % and overrides give more than 1; 65 for 65 % would pass any course
+            when typed.grade is null or typed.grade not between 0 and 2
+                then 'its grade is not a number from 0 to 2'
             when typed.certificate_eligible not in ('Y', 'N')
                 then 'its Certificate Eligible is neither Y nor N'
             when typed.certificate_delivered not in ('Y', 'N')

@@ -1,4 +1,4 @@
--- One row per CSV file in the program's folder.
+-- One row per file in the program's folder.
 with
 
 report_files as (
@@ -17,6 +17,7 @@ final as (
         refused_reason,
         row_count,
         size_bytes,
+        content_digest,
     from report_files
 )
 

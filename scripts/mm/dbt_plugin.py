@@ -9,6 +9,7 @@ import csv
 import fcntl
 import os
 import shutil
+import warnings
 from pathlib import Path
 from threading import Lock
 
@@ -21,7 +22,7 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
-from mm import edx_reports, last_build, send_log
+from mm import edx_files, edx_reports, last_build, send_log
 from mm.optouts import OptOuts
 from mm.settings import PRIVATE_UMASK, ReaderError
 
@@ -34,6 +35,8 @@ class Plugin(BasePlugin):
 
         Raises DbtRuntimeError for a program that the seeds do not have, or when another build is running.
         """
+        # A seed need not have its optional columns, of which dbt's library would speak.
+        warnings.filterwarnings("ignore", message=".*does not match the name of any column", module="agate")
         self._beginning = Lock()
         program = plugin_config["program"]
         _check_program(program)
@@ -81,9 +84,14 @@ class Plugin(BasePlugin):
         may_keep = True
         if flags.WHICH in {"build", "run"}:
             self._project = last_build.project_version(get_invocation_started_at())
-            published_by = last_build.take_away_note(conn)
+            note = last_build.take_away_note(conn)
             has_lost = edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
-            may_keep = published_by is not None and published_by == self._project and not has_lost
+            may_keep = False
+            if note and not has_lost:
+                published_by, newest_file_id = note
+                may_keep = published_by == self._project and not last_build.has_newly_retired(
+                    conn, newest_file_id
+                )
             if not may_keep:
                 last_build.forget(conn)
         self._load_mailing_records(conn)
@@ -92,6 +100,8 @@ class Plugin(BasePlugin):
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load opt-outs and the send log as the sender itself reads them."""
+        if misplaced := list(edx_files.misplaced_lists(self.data_dir)):
+            raise DbtRuntimeError("\n".join(f"{sentence}." for sentence in misplaced))
         try:
             addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
             lines = list(send_log.read_lines(self.send_log))
@@ -153,12 +163,8 @@ def _discard(path: Path) -> None:
 
 def _check_program(program: str) -> None:
     # The seed is read as a file: before the first build of a program no table has it.
-    try:
-        with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
-            programs = [row["program"] for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, KeyError):
-        message = "seeds/programs.csv is not there, is not UTF-8, or has no column program in its first line."
-        raise DbtRuntimeError(message) from None
+    with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
+        programs = [row["program"] for row in csv.DictReader(file)]
     if program not in programs:
         message = (
             f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "

@@ -26,7 +26,7 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the schema `last_build` where it is missing."""
     connection.execute("""
         create schema if not exists last_build;
-        create table if not exists last_build.note (project varchar);
+        create table if not exists last_build.note (project varchar, newest_file_id integer);
         create table if not exists last_build.report_files (
             file_id integer, run_key varchar, course varchar, course_instance varchar, status varchar,
             run_order bigint
@@ -51,10 +51,32 @@ def project_version(since: datetime) -> str | None:
     return digest.hexdigest()
 
 
-def take_away_note(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """Return by which version of the project the marts were published, None where something came between."""
-    notes = connection.execute("delete from last_build.note returning project").fetchall()
-    return notes[0][0] if notes else None
+def take_away_note(connection: duckdb.DuckDBPyConnection) -> tuple[str, int] | None:
+    """Return by which version of the project the marts were published, and the newest file that it knew.
+
+    None where something came between.
+    """
+    notes = connection.execute("delete from last_build.note returning project, newest_file_id").fetchall()
+    return notes[0] if notes else None
+
+
+def has_newly_retired(connection: duckdb.DuckDBPyConnection, newest_file_id: int) -> bool:
+    """Tell whether a file after that one says that an account is retired of which no file up to it said so.
+
+    What the marts held of such a learner would stay in their file's free space, were only the rows replaced.
+    """
+    retired = """
+        select student_id from (
+            select file_id, student_id, username, email from edx.grade_report
+            union all
+            select file_id, student_id, username, email from edx.student_profile_info
+        )
+        where (starts_with(lower(username), 'retired__') or ends_with(lower(email), '.invalid'))
+    """
+    found = connection.execute(
+        f"select exists ({retired} and file_id > $1 except {retired} and file_id <= $1)", [newest_file_id]
+    ).fetchall()
+    return bool(found[0][0])
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
@@ -72,6 +94,6 @@ def remember(connection: duckdb.DuckDBPyConnection, project: str, report_files: 
         f"""
         delete from last_build.report_files;
         insert into last_build.report_files by name select * from {report_files};
-        insert into last_build.note values ('{project}')
+        insert into last_build.note select '{project}', max(file_id) from edx.report_files
         """
     )

@@ -15,6 +15,7 @@ downloads as (
 
 final as (
     select
+        grade_report_rows.file_id,
         grade_report_rows.student_id as learner_id,
         downloads.course,
         downloads.course_instance,

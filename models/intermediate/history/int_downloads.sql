@@ -5,6 +5,10 @@ report_files as (
     select * from {{ ref('int_report_files_judged') }}
 ),
 
+contents as (
+    select * from {{ ref('int_report_file_contents') }}
+),
+
 course_runs as (
     select * from {{ ref('int_course_runs_ordered') }}
 ),
@@ -16,14 +20,16 @@ distinct_downloads as (
         course_runs.course,
         course_runs.course_instance,
         report_files.reported_at,
+        coalesce(contents.lists_auditors, false) as lists_auditors,
     from report_files
-    inner join course_runs on lower(report_files.course_instance) = lower(course_runs.course_instance)
+    inner join course_runs on report_files.run_key = lower(course_runs.course_instance)
+    left join contents on report_files.file_id = contents.file_id
     where
         report_files.report_kind = 'grade_report'
         and report_files.status in ('used', 'superseded')
     qualify row_number() over (
         partition by course_runs.course_instance, report_files.reported_at
-        order by length(report_files.file_name) desc, report_files.file_name desc
+        order by report_files.stamp_rank desc
     ) = 1
 ),
 
@@ -33,6 +39,7 @@ final as (
         course,
         course_instance,
         reported_at,
+        lists_auditors,
         row_number() over downloads_of_run as download_number,
         lag(reported_at) over downloads_of_run as previous_reported_at,
         lead(reported_at) over downloads_of_run as next_reported_at,

@@ -5,6 +5,15 @@ send_log_lines as (
     select * from {{ ref('stg_mailing__send_log_lines') }}
 ),
 
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+retired_accounts as (
+    select student_id from learners
+    where is_retired
+),
+
 tries as (
     select
         student_id,
@@ -25,17 +34,19 @@ tries as (
 final as (
     select
         '{{ var("program") }}' as program,
-        student_id,
-        trigger_course_instance,
-        trigger_course_verified,
-        attempt,
-        email,
-        message_id,
-        status,
-        intended_at,
-        ended_at,
-        detail,
+        tries.student_id,
+        tries.trigger_course_instance,
+        tries.trigger_course_verified,
+        tries.attempt,
+        -- who they were is told no more; a server's words may quote the address
+        if(retired_accounts.student_id is null, tries.email, null) as email,
+        tries.message_id,
+        tries.status,
+        tries.intended_at,
+        tries.ended_at,
+        if(retired_accounts.student_id is null, tries.detail, null) as detail,
     from tries
+    left join retired_accounts on tries.student_id = retired_accounts.student_id
 )
 
 select * from final

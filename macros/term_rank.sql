@@ -1,0 +1,13 @@
+{#- A term's place in its year, in quarters from 1: a term's number, a season, months; 0 for any other text. -#}
+{% macro term_rank(term) -%}
+    case
+        when {{ term }} is null then 0
+        -- a month, in two digits, stands within its quarter
+        when regexp_matches({{ term }}, '^[0-9]{2}$') then 1 + ({{ whole_number(term) }} - 1) / 3
+        when {{ term }} in ('winter', 'wi', 'w', 'jfma', 'efma') then 1
+        when {{ term }} in ('spring', 'sp', 's', 'mjja', 'amj') then 2
+        when {{ term }} in ('summer', 'su', 'sond', 'jas') then 3
+        when {{ term }} in ('fall', 'autumn', 'fa', 'f', 'ond') then 4
+        else coalesce({{ whole_number(term) }}, 0)
+    end
+{%- endmacro %}

@@ -1,0 +1,49 @@
+"""The seeds as files: what dbt could not read, or only with an error of its own, is told in a sentence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from mm.edx_files import Column, RefusedError, Report, check_columns, count_lines, read_header, records
+from mm.settings import ReaderError
+
+
+def check_seeds(folder: Path) -> None:
+    """Raise ReaderError that names each seed in `folder` that is no CSV file with its columns.
+
+    Which columns those are, and which a seed need not have, stands in its _seeds.yml. A seed that is missing
+    is dbt's to tell.
+    """
+    described = yaml.safe_load((folder / "_seeds.yml").read_text("utf-8"))["seeds"]
+    messages = []
+    for seed in described:
+        path = folder / f"{seed['name']}.csv"
+        if not path.exists():
+            continue
+        try:
+            _check(Report(path, path.name, 0, 0), tuple(_columns(seed)))
+        except RefusedError as error:
+            reason = str(error).removesuffix(": download it again")
+            messages.append(
+                f"{path}: {reason}; expected text in UTF-8 with commas between its cells: "
+                "put back the file from before, or save it so."
+            )
+    if messages:
+        raise ReaderError("\n".join(messages))
+
+
+def _columns(seed: dict) -> Iterator[Column]:
+    for column in seed["columns"]:
+        is_optional = column.get("config", {}).get("meta", {}).get("optional", False)
+        yield Column(column["name"], (column["name"],), needed=not is_optional)
+
+
+def _check(seed: Report, columns: tuple[Column, ...]) -> None:
+    read_header(seed)
+    check_columns(seed, columns)
+    count_lines(seed)
+    for line, _, cells, _ in records(seed.path):
+        if len(cells) > len(seed.header):
+            reason = f"line {line}: it has {len(cells)} cells, the header has {len(seed.header)}"
+            raise RefusedError(reason)
