@@ -67,12 +67,12 @@ judged as (
         coalesce(refused_reason, content_problem) as why_refused,
         row_number() over (
             order by
-                reported_at,
-                report_kind = 'student_profile_info',
+                reported_at asc nulls first,
+                report_kind = 'student_profile_info' asc,
                 -- at one stamp the longer name is the later copy: storage and browsers append to it
-                length(base_name),
-                base_name,
-                file_name
+                length(base_name) asc,
+                base_name asc,
+                file_name asc
         ) as stamp_rank,
     from placed
 ),

@@ -29,7 +29,7 @@ ranked_files as (
     select
         file_id,
         stamp_rank,
-        -- for names and countries, what any profile says goes before what a grade report says
+        -- but for addresses, what any profile says goes before what a grade report says
         stamp_rank + if(report_kind = 'student_profile_info', 1000000000, 0) as profile_rank,
         status = 'used' as is_used,
     from report_files
@@ -61,7 +61,7 @@ sayings as (
 told as (
     select
         student_id,
-        {{ newest('username', 'stamp_rank') }} as username,
+        {{ newest('username', 'profile_rank') }} as username,
         {{ newest('email', 'stamp_rank') }} as email,
         {{ newest('name', 'profile_rank') }} as name,
         {{ newest('country', 'profile_rank') }} as country,

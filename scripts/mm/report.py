@@ -393,6 +393,12 @@ def _health(connection: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, A
             "select reason, count(*) as files from report_files where status = 'ignored'"
             " group by reason order by files desc, reason",
         ),
+        "gone": _all(
+            connection,
+            "select course_instance, learners_gone, certificates_gone from report_files"
+            " where learners_gone > 0 or certificates_gone > 0"
+            " order by certificates_gone desc, learners_gone desc, file_name",
+        ),
         "rejected": _all(
             connection,
             # Each such reason names its own line: one group of them, not one for each.
