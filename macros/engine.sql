@@ -12,7 +12,7 @@
 
 {#- When the build began, as TIMESTAMP, UTC. -#}
 {% macro now_utc() -%}
-    timestamp '{{ run_started_at.strftime('%Y-%m-%d %H:%M:%S') }}'
+    timestamp '{{ (run_started_at | string)[:19] }}'
 {%- endmacro %}
 
 {#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}

@@ -1,4 +1,4 @@
-{#- A term's place in its year, in quarters from 1: a term's number, a season, months; 0 for any other text. -#}
+{#- A term's place in its year, in quarters from 1; 0 for a text that is no number, season or month. -#}
 {% macro term_rank(term) -%}
     case
         when {{ term }} is null then 0

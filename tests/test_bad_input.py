@@ -1,6 +1,8 @@
 """What cannot be read: rows and files are put on record with the reason, or the build stops and says why."""
 
 import gzip
+import io
+import zipfile
 from collections.abc import Iterable
 
 import pytest
@@ -10,6 +12,7 @@ from report_fixtures import (
     Build,
     Place,
     address,
+    csv_text,
     grade_report,
     grade_row,
     profile_report,
@@ -45,7 +48,7 @@ RECORDS = [
     (8, line("x204")),
     (9, LONG),
     (10, line(206, "65%")),
-    (11, line(207, "1.01")),
+    (11, line(207, "2.01")),
     (12, line(208, "-0.1")),
     (13, line(209, "")),
     (14, line(210, "Not Attempted")),
@@ -70,6 +73,8 @@ RECORDS = [
     (36, line(222, essay="x" * 150_000)),
     (37, line(224, "6.5e-1")),
     (38, line(225, "zero")),
+    # enough good ones, as a report with many bad ones is refused: 22 of 230 are less than one in ten
+    *((39 + n, line(2000 + n)) for n in range(200)),
 ]
 TEXT = dict(RECORDS)
 # file, line: a word that the reason must have. Worked out by hand from the records above.
@@ -102,7 +107,7 @@ REJECTED = {
     (MANY_PROBLEMS, 38): "grade",
 }
 MORE_RAW_TEXT = {
-    (FEW_PROBLEMS, 3): '231,"pupil\n231",pupil_231,2,audit,N/A,N,N,N/A,enrolled',
+    (FEW_PROBLEMS, 3): '231,"pupil\n231",pupil_231,3,audit,N/A,N,N,N/A,enrolled',
     (SUPERSEDED, 2): "241,pupil241@learners.example.org,pupil_241,seven,audit,N/A,N,N,N/A,enrolled",
     (PROFILES, 4): 'x251,pupil_251,"Pupil ""X"", 251",,,,,,,None,None,audit,N/A,None,AU',
     (PROFILES, 6): "253,pupil_253,Pupil 253,,,,,,,None,None,audit,N/A,AU",
@@ -156,6 +161,10 @@ IGNORED = {
         grade_report(grade_row(267, "0.5", "audit")),
         "prefix",
     ),
+    "UQx_NONE0x_1T2019_student_profile_info_2019-06-01-0000.csv": (
+        profile_report(profile_row(268, "Pupil 268", "AU")),
+        "prefix",
+    ),
 }
 
 
@@ -204,6 +213,7 @@ def with_bad_rows(place: Place) -> Build:
                 MORE_RAW_TEXT[PROFILES, 6],
                 MORE_RAW_TEXT[PROFILES, 7],
                 "254,pupil_254,Pupil 254 after,,,,,,,None,None,audit,N/A,None,AU",
+                *(f"{n},pupil_{n},Pupil {n},,,,,,,None,None,audit,N/A,None,AU" for n in range(2000, 2014)),
                 "",
             ]
         ),
@@ -246,12 +256,13 @@ def test_rejected_row_of_another_file(with_bad_rows: Build, place_of_row: tuple[
 @pytest.mark.parametrize(
     ("file_name", "row_count", "rejected"),
     [
-        # 32 records, two of which are blank lines and no rows; 24 of the rows are rejected
-        (MANY_PROBLEMS, 30, 24),
+        # 232 records, two of which are blank lines and no rows; 24 of the rows are rejected
+        (MANY_PROBLEMS, 230, 24),
         (FEW_PROBLEMS, 3, 1),
         (SUPERSEDED, 2, 1),
         (NEWEST, 1, 0),
-        (PROFILES, 6, 3),
+        # two that cannot be used and a repeated one: two of twenty are not more than one in ten
+        (PROFILES, 20, 3),
     ],
 )
 def test_rows_are_counted(with_bad_rows: Build, file_name: str, row_count: int, rejected: int) -> None:
@@ -262,7 +273,7 @@ def test_rows_are_counted(with_bad_rows: Build, file_name: str, row_count: int, 
 @pytest.mark.parametrize(
     ("file_name", "learners"),
     [
-        # 30 rows - 24
+        # 30 rows - 24, beside the 200
         (MANY_PROBLEMS, [(201, 0.5), (202, 0.5), (213, 0.3), (216, 0.6), (222, 0.5), (224, 0.65)]),
         (FEW_PROBLEMS, [(230, 0.9), (232, 0.9)]),
         (SUPERSEDED, []),
@@ -274,7 +285,7 @@ def test_the_other_rows_are_used(
 ) -> None:
     query = f"""
         select learner_id, grade from course_instancedetails
-        where file_name = '{file_name}' order by 1"""
+        where file_name = '{file_name}' and learner_id < 2000 order by 1"""
     assert with_bad_rows.rows(query) == learners
 
 
@@ -296,6 +307,14 @@ def test_rejected_rows_are_warned_about_with_their_count(
     [warning] = [text for text in with_bad_rows.output.splitlines() if file_name in text]
     assert f" {count} " in warning
     assert "rejected_rows" in warning
+
+
+@pytest.mark.parametrize(
+    "file_name",
+    ["UQx_NONE0x_1T2019_student_profile_info_2019-06-01-0000.csv", "enrolled_profiles.csv", "grades.csv"],
+)
+def test_any_report_that_no_course_owns_is_warned_about(with_bad_rows: Build, file_name: str) -> None:
+    assert f"{file_name}: it is ignored" in with_bad_rows.output
 
 
 def test_a_file_without_rejected_rows_is_not_warned_about(with_bad_rows: Build) -> None:
@@ -332,6 +351,17 @@ def test_nothing_that_dbt_writes_names_a_learner(with_bad_rows: Build) -> None:
 # ---- files that stop the build ----
 
 GOOD = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    """Pack texts into a zip archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
 G0 = "id,email,username,grade,HW 01,HW 02,HW Avg,Midterm,Final\r\n"
 
 
@@ -346,9 +376,12 @@ HEAD = G4_MINIMAL + "\r\n"
 TWO_LINES = '390,"pupil\r\n390",pupil_390,0.5,audit,N/A,N,N,N/A,enrolled\r\n'
 REFUSED: dict[str, tuple[str | bytes, Iterable[str]]] = {
     # run: content, words that the message must have
-    "no column": (HEAD.replace("Certificate Eligible,", "") + rows_of(300, 301), ["certificate eligible"]),
-    "no columns": ("id,email\r\n300,a\r\n", ["username", "grade", "enrollment track"]),
-    "before May 2015": (G0, ["enrollment track", "certificate eligible"]),
+    "no column": (HEAD.replace("Certificate Eligible,", "") + rows_of(300, 301), ["'Certificate Eligible'"]),
+    "no columns": (
+        "id,email\r\n300,a\r\n",
+        ["'Username', 'Grade', 'Enrollment Track' or 'Certificate Eligible'"],
+    ),
+    "before May 2015": (G0, ["no column 'Enrollment Track' or 'Certificate Eligible'"]),
     "web page": ("\r\n<!DOCTYPE html><html><body>Expired, or\r\nso</body></html>", ["web page"]),
     "xml": ('<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', ["web page"]),
     "semicolons": ((HEAD + rows_of(300, 301)).replace(",", ";"), ["semicolon"]),
@@ -367,7 +400,40 @@ REFUSED: dict[str, tuple[str | bytes, Iterable[str]]] = {
     "cut": ((HEAD + rows_of(300, 300) + "301,\xe9").encode()[:-1], ["line 3", "UTF-8"]),
     # two downloads joined by hand, one with CRLF and one with LF
     "line ends": (HEAD + rows_of(300, 301) + rows_of(302, 303).replace("\r\n", "\n"), ["line end"]),
-    "utf-16": ((HEAD + rows_of(300, 301)).encode("utf-16"), ["UTF-8"]),
+    "utf-16": ((HEAD + rows_of(300, 301)).encode("utf-16"), ["UTF-16"]),
+    "utf-16 without mark": ((HEAD + rows_of(300, 301)).encode("utf-16-le"), ["UTF-16"]),
+    "utf-16 big": ((HEAD + rows_of(300, 301)).encode("utf-16-be"), ["UTF-16"]),
+    "sep": ("sep=;\r\n" + (HEAD + rows_of(300, 301)).replace(",", ";"), ["Excel's sep="]),
+    "sep comma": ("sep=,\r\n" + HEAD + rows_of(300, 301), ["Excel's sep="]),
+    "carriage returns": ((HEAD + rows_of(300, 301)).replace("\r\n", "\r"), ["carriage returns"]),
+    "many carriage returns": ((HEAD + rows_of(300, 3000)).replace("\r\n", "\r"), ["carriage returns"]),
+    "zip": (zipped({"report.csv": HEAD}), ["zip archive"]),
+    "xlsx": (zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}), ["spreadsheet"]),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), ["Excel workbook"]),
+    "pdf": (b"%PDF-1.7\n1 0 obj", ["PDF"]),
+    "json": ('{"error": "expired",\n"code": 403}', ["JSON"]),
+    "json list": ('[{"id": 1}]', ["JSON"]),
+    "plain text": ("Please find the report attached.\n", ["plain text"]),
+    "quoted lines": (
+        "".join(f'"{text}"\r\n' for text in (HEAD + rows_of(300, 301)).splitlines()),
+        ["quoted line by line"],
+    ),
+    # what ends within a row; the same with its line's end is one short row among good ones
+    "cut off": ((HEAD + rows_of(300, 340))[:-30], ["line 42", "ends there, within a row"]),
+    "cut after a cell": (HEAD + rows_of(300, 340) + "341", ["line 43", "ends there, within a row"]),
+    # rows that cannot be used: a spreadsheet's decimal commas, percents and ids; all rows too short
+    "decimal commas": (HEAD + rows_of(300, 304).replace(",0.5,", ',"0,5",'), ["line 2", "grade", "5 of 5"]),
+    "percents": (HEAD + rows_of(300, 303) + rows_of(304, 305).replace("0.5", "50%"), ["line 6", "2 of 6"]),
+    "decimal ids": (
+        HEAD + "".join(text.replace(",", ".0,", 1) + "\r\n" for text in rows_of(300, 304).splitlines()),
+        ["line 2", "student id", "5 of 5"],
+    ),
+    "all short": (HEAD + rows_of(300, 301).replace(",audit", ""), ["line 2", "9 cells", "2 of 2"]),
+    "the only row": (HEAD + rows_of(300, 300).replace("0.5", "half"), ["line 2", "grade", "1 of 1"]),
+    "most reasons": (
+        HEAD + rows_of(300, 300).replace("300,", "x,", 1) + rows_of(301, 302).replace("0.5", "half"),
+        ["line 3", "grade", "3 of 3"],
+    ),
     "gzip": (gzip.compress((HEAD + rows_of(300, 301)).encode()), ["gzip"]),
     "empty": ("", ["empty"]),
     "BOM only": ("\ufeff", ["empty"]),
@@ -397,6 +463,15 @@ REFUSED: dict[str, tuple[str | bytes, Iterable[str]]] = {
 REFUSED_PROFILES: dict[str, tuple[str | bytes, Iterable[str]]] = {
     "profile without id": (profile_report().replace("id,", "number,", 1), ["id"]),
     "profile page": ("<html>", ["web page"]),
+    "profile semicolons": (PROFILE.replace(",", ";") + "\r\n", ["semicolon"]),
+    "profile cut off": (
+        profile_report(profile_row(310, "Pupil", "AU"), profile_row(311, "Pupil", "AU"))[:-20],
+        ["line 3", "within a row"],
+    ),
+    "profile rows": (
+        PROFILE + "\r\n" + "310.0,pupil_310,Pupil,,,,,,,None,None,audit,N/A,None,AU\r\n",
+        ["line 2", "id", "1 of 1"],
+    ),
     "profile cp1252": (
         (PROFILE + "\r\n1,\xe9\r\n").encode("cp1252"),
         ["line 2", "UTF-8"],
@@ -411,7 +486,28 @@ REFUSED_PROFILES: dict[str, tuple[str | bytes, Iterable[str]]] = {
 def refused_name(case: str) -> str:
     """Name the file of a case; `case` is what stands where a run's code does."""
     kind = "student_profile_info" if case in REFUSED_PROFILES else "grade_report"
-    return f"UQx_LGDM2x_{case.replace(' ', '-')}_{kind}_2019-06-01-0000.csv"
+    return f"UQx_LGDM2x_{case.title().replace(' ', '')}_{kind}_2019-06-01-0000.csv"
+
+
+LIST_HEADER = "email,course_id,is_opted_in_for_email,preference_set_datetime"
+OPT_IN_LIST = csv_text(LIST_HEADER, [(address(300), "course-v1:UQx+LGDM1x+1T2019", "True", "2019-05-01")])
+OPT_OUT_LIST = f"email,unsubscribed_at,source\r\n{address(300)},2019-06-02,mail\r\n"
+REFUSED_LISTS: dict[str, tuple[str | bytes, list[str]]] = {
+    # name: content, words that the message must have
+    "uqx-email_opt_in-prod-analytics.csv.gpg": (b"\x85\x01\x0c", ["opt-in list", "decrypt"]),
+    "data-package/email-opt-in/uqx.csv.gpg": (b"\x85\x01\x0c", ["opt-in list", "decrypt"]),
+    "uqx-2019-06-02.zip": (zipped({"email-opt-in/uqx.csv": OPT_IN_LIST}), ["opt-in list", "unpack"]),
+    "uqx.zip": (zipped({"optouts.csv": OPT_OUT_LIST}), ["opt-out list", "unpack"]),
+    "Email Opt-In.xlsx": (b"PK", ["opt-in list", "download it from edX again"]),
+    ".uqx-email_opt_in-prod.csv.icloud": (b"bplist00", ["opt-in list", "fetch"]),
+    "uqx-email_opt_in-2019.csv.crdownload": (OPT_IN_LIST, ["opt-in list", "not ended"]),
+    "who wants mail.csv": (OPT_IN_LIST.replace(",", ";"), ["semicolons"]),
+    "opt_in june.csv": ("email,wants\r\n", ["'course_id'"]),
+    "unsubscribed.csv": (OPT_OUT_LIST, ["opt-out list", "unsubscribed.csv in the data folder"]),
+    "lists/Unsubscribe (1).csv": (OPT_OUT_LIST, ["opt-out list"]),
+    "opt-outs.xlsx": (b"PK", ["opt-out list"]),
+    "no mails.txt": (OPT_OUT_LIST, ["opt-out list"]),
+}
 
 
 @scenario
@@ -421,8 +517,16 @@ def refused(place: Place) -> tuple[bytes, Build]:
     good = place.build("lgdm").passed().published.read_bytes()
     for case, (content, _) in (REFUSED | REFUSED_PROFILES).items():
         place.write("lgdm", refused_name(case), content)
-    # Its stamp is no time.
+    for name, (content, _) in REFUSED_LISTS.items():
+        place.write("lgdm", name, content)
+    # Its stamp is no time, and a time to come.
     place.write("lgdm", GOOD.replace("06-01", "13-01"), grade_report(grade_row(300, "0.5", "audit")))
+    place.write("lgdm", GOOD.replace("2019-06", "2999-06"), grade_report(grade_row(300, "0.5", "audit")))
+    # What cannot be opened.
+    (place.data / "lgdm" / GOOD.replace("LGDM1x", "LGDM3x")).mkdir()
+    (place.data / "lgdm" / "folder.csv").mkdir()
+    (place.data / "lgdm" / "link.csv").symlink_to(place.root / "nowhere.csv")
+    (place.data / "lgdm" / GOOD.replace("LGDM1x", "ENGY0x")).symlink_to(place.root / "nowhere.csv")
     return good, place.build("lgdm")
 
 
@@ -439,6 +543,37 @@ def test_a_damaged_file_is_refused_by_name_line_and_reason(refused: tuple[bytes,
     for word in (REFUSED | REFUSED_PROFILES)[case][1]:
         assert word in sentence
     assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize("name", REFUSED_LISTS)
+def test_a_list_of_who_wants_mail_that_is_not_read_stops_the_build(
+    refused: tuple[bytes, Build], name: str
+) -> None:
+    _, build = refused
+    sentence = sentence_on(build, f"downloads/lgdm/{name}:")
+    for word in REFUSED_LISTS[name][1]:
+        assert word in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (GOOD.replace("LGDM1x", "LGDM3x"), "it is a folder"),
+        ("folder.csv", "it is a folder"),
+        ("link.csv", "it is a link, and what it leads to is not there"),
+        (GOOD.replace("2019-06", "2999-06"), "more than a day ahead"),
+    ],
+)
+def test_what_cannot_be_opened_or_is_to_come_is_refused(
+    refused: tuple[bytes, Build], name: str, words: str
+) -> None:
+    _, build = refused
+    assert words in sentence_on(build, f"lgdm/{name}:")
+
+
+def test_another_programs_report_that_cannot_be_opened_is_not_refused(refused: tuple[bytes, Build]) -> None:
+    _, build = refused
+    assert "ENGY0x" not in build.output
 
 
 def test_a_stamp_that_is_no_time_is_refused(refused: tuple[bytes, Build]) -> None:

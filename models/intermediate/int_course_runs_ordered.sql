@@ -32,7 +32,9 @@ runs as (
         report_files.reported_at,
         coalesce(said_times.year, run_codes.year)::integer as year,
         if(said_times.year is null, run_codes.term, said_times.term) as term,
-        if(said_times.year is null, run_codes.term_rank, {{ term_rank('lower(said_times.term)') }}) as term_rank,
+        if(
+            said_times.year is null, run_codes.term_rank, {{ term_rank('lower(said_times.term)') }}
+        ) as term_rank,
         run_codes.suffix_rank,
     from report_files
     left join run_codes on report_files.run_code = run_codes.run_code

@@ -39,8 +39,12 @@ placed as (
                 then 'its stamp is more than a day ahead of now: give it the stamp of its download'
             when
                 contents.unusable_row_count = report_files.row_count
-                or (contents.unusable_row_count > 1 and contents.unusable_row_count * 10 > report_files.row_count)
-                then 'line ' || contents.commonest_reason_line || ': ' || contents.commonest_reason
+                or (
+                    contents.unusable_row_count > 1
+                    and contents.unusable_row_count * 10 > report_files.row_count
+                )
+                then
+                    'line ' || contents.commonest_reason_line || ': ' || contents.commonest_reason
                     || ', and ' || contents.unusable_row_count || ' of ' || report_files.row_count
                     || ' rows cannot be used (a spreadsheet may have saved it): download it again'
         end as content_problem,
@@ -57,8 +61,9 @@ judged as (
             when ignored_reason is not null
                 then ignored_reason
             when has_own_words and course is not null
-                then 'the run in its name, ' || run_code || ', has words of somebody''s own: give it edX''s name,'
-                    || ' or, if edX calls the run so, add it to seeds/course_runs.csv'
+                then
+                    'the run in its name, ' || run_code || ', has words of somebody''s own: give it'
+                    || ' edX''s name, or, if edX calls the run so, add it to seeds/course_runs.csv'
             when owner is null and course_instance is not null
                 then 'no course in seeds/courses.csv or course_aliases.csv has its prefix'
             when owner is not null and course is null

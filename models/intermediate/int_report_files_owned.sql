@@ -27,7 +27,9 @@ prefixed as (
         course_prefixes.program,
         course_prefixes.course,
         substr(report_files.course_instance, length(course_prefixes.file_prefix) + 2) as run_code,
-        lower(report_files.course_instance) in (select lower(course_instance) from course_runs) as is_in_seed,
+        lower(report_files.course_instance) in (
+            select lower(course_runs.course_instance) from course_runs
+        ) as is_in_seed,
     from report_files
     inner join course_prefixes
         on starts_with(lower(report_files.course_instance), lower(course_prefixes.file_prefix) || '_')

@@ -65,7 +65,7 @@ split as (
         {{ whole_number("split_part(parts, '/', 1)") }}::integer as year,
         nullif(split_part(parts, '/', 2), '') as term,
         lower(split_part(parts, '/', 2)) as term_word,
-        ltrim(lower(split_part(parts, '/', 3)), '_.-') as suffix,
+        ltrim(lower(split_part(parts, '/', 3)), '_.-') as rerun,
     from shaped
 ),
 
@@ -77,9 +77,9 @@ final as (
         if(year is null, null, {{ term_rank('term_word') }}) as term_rank,
         -- none < a < b < SP, and none < _2 < _10
         case
-            when suffix = '' then 0
-            when regexp_matches(suffix, '^[0-9]') then {{ whole_number('suffix') }}
-            else length(suffix) * 26 - 26 + ascii(suffix) - ascii('a') + 1
+            when rerun = '' then 0
+            when regexp_matches(rerun, '^[0-9]') then {{ whole_number('rerun') }}
+            else length(rerun) * 26 - 26 + ascii(rerun) - ascii('a') + 1
         end as suffix_rank,
     from split
 )

@@ -21,6 +21,15 @@ enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
 
+said_times as (
+    select distinct
+        lower(course_instance) as run_key,
+        year,
+        term,
+    from course_runs
+    where year is not null
+),
+
 keys as (
     select 'programs.csv, program ' || program as seed_row from programs
     union all
@@ -34,11 +43,11 @@ keys as (
     select 'course_runs.csv, ' || run_role || ' run of course ' || course from course_runs
     where run_role in ('current', 'coming')
     union all
-    select 'course_runs.csv, past run ' || course_instance || ' of course ' || course as seed_row from course_runs
+    select 'course_runs.csv, past run ' || course_instance || ' of course ' || course as seed_row
+    from course_runs
     where run_role = 'past'
     union all
-    select 'course_runs.csv, a year and term of run ' || lower(course_instance) as seed_row
-    from (select distinct lower(course_instance) as course_instance, year, term from course_runs where year is not null)
+    select 'course_runs.csv, a year and term of run ' || run_key from said_times
     union all
     select 'enrollment_tracks.csv, track ' || track from enrollment_tracks
 ),

@@ -75,8 +75,8 @@ rows_of_retired as (
         line,
     from whole
     where
-        student_id in (select student_id from retired_accounts)
-        or split_part(raw_text, ',', 1) in (select student_id::varchar from retired_accounts)
+        student_id in (select retired_accounts.student_id from retired_accounts)
+        or split_part(raw_text, ',', 1) in (select retired_accounts.student_id::varchar from retired_accounts)
     union
     select
         cells.file_id,

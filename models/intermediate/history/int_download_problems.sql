@@ -1,4 +1,4 @@
--- One row per download that lacks more learners than --vars 'max_learners_gone: ...' allows. The build stops at any.
+-- One row per download that lacks more learners than max_learners_gone allows. The build stops at any.
 {{ config(post_hook="{{ stop_with_messages(this) }}") }}
 
 {%- set limit = var('max_learners_gone', none) %}
@@ -11,16 +11,16 @@ downloads_compared as (
 
 allowed as (
     select
-        {{ "'" ~ (limit | string | replace("'", "''")) ~ "'" if limit is not none else "null::varchar" }} as said,
-        {{ decimal_number('said') }} as share,
+        nullif('{{ limit | string | replace("'", "''") }}', 'None') as said_share,
+        {{ decimal_number('said_share') }} as allowed_share,
 ),
 
 unreadable as (
     select
-        'max_learners_gone is ' || said || ': expected the share of a run''s learners that a download may lack,'
-        || ' from 0 to 1, such as 0.2.' as message,
+        'max_learners_gone is ' || said_share || ': expected the share of a run''s learners'
+        || ' that a download may lack, from 0 to 1, such as 0.2.' as message,
     from allowed
-    where said is not null and not coalesce(share between 0 and 1, false)
+    where said_share is not null and not coalesce(allowed_share between 0 and 1, false)
 ),
 
 too_many_gone as (
@@ -28,13 +28,13 @@ too_many_gone as (
         downloads_compared.file_name || ': it lacks '
         || (downloads_compared.learners_gone - downloads_compared.learners_carried_over) || ' of the '
         || downloads_compared.earlier_learner_count || ' learners in ' || downloads_compared.earlier_file_name
-        || ', more than max_learners_gone (' || allowed.said || ') allows: download it again, or build without'
-        || ' max_learners_gone.' as message,
+        || ', more than max_learners_gone (' || allowed.said_share || ') allows: download it again,'
+        || ' or build without max_learners_gone.' as message,
     from downloads_compared
     cross join allowed
     where
         downloads_compared.learners_gone - downloads_compared.learners_carried_over
-        > allowed.share * downloads_compared.earlier_learner_count
+        > allowed.allowed_share * downloads_compared.earlier_learner_count
 ),
 
 final as (

@@ -1,4 +1,4 @@
--- One row per run's newest download that has an earlier one: whom and which certificates it lacks of that one.
+-- One row per run's newest download that has an earlier one: whom and which certificates it lacks of it.
 with
 
 downloads as (
