@@ -52,14 +52,14 @@ RUNS_IN_ORDER = [
     ("2024_2", 2024, "2"),
     ("2025_fall", 2025, "fall"),
 ]
-# The same again for codes whose place among the ones above would be a tie. `pilot-b` cannot be read, and was
-# downloaded between the two runs beside it.
+# The same again for codes whose place among the ones above would be a tie. `pilot-b` has no year, so it
+# stands before all that have one, whenever it was downloaded.
 OTHER_RUNS_IN_ORDER = [
+    ("pilot-b", None, None),
     ("2013_SOND", 2013, "SOND"),
     ("1T2014", 2014, "1"),
     ("T32015", 2015, "3"),
     ("2T_2016", 2016, "2"),
-    ("pilot-b", None, None),
     ("3T2020", 2020, "3"),
 ]
 NUMBERED_RUNS_IN_ORDER = [("Run_0", None, None), ("R12", None, None)]
@@ -501,8 +501,9 @@ def test_a_current_run_that_no_file_has_is_warned_about(formats: Build) -> None:
     assert "UQx_ENGY1x_1T2019" in formats.output
 
 
-def test_files_that_are_not_csv_are_not_on_record(formats: Build) -> None:
-    assert formats.rows("from report_files where file_name = 'notes.txt'") == []
+def test_files_that_are_not_csv_are_on_record(formats: Build) -> None:
+    query = "select report_kind, status from report_files where file_name = 'notes.txt'"
+    assert formats.rows(query) == [("other", "ignored")]
 
 
 def test_no_row_of_all_these_files_is_rejected(formats: Build) -> None:

@@ -181,7 +181,7 @@ FILES = {
     SECOND: grade_report(
         row(REPEATED, "0.3 audit N N enrolled"),
         *told(1),
-        row(REJECTED, "1.5 audit N N enrolled"),
+        row(REJECTED, "2.5 audit N N enrolled"),
         row(REPEATED, AUDIT),
     ),
     # Somebody downloaded it twice within a minute: the copy with the longer name is the later one.
