@@ -74,6 +74,44 @@ def candidate(student_id: int, **values: object) -> dict[str, object]:
     return row | values
 
 
+# One address each, as people paste them; invisible characters by their escapes.
+ADDRESS_CELLS = (
+    "{user}@{domain}",
+    "{USER}@{DOMAIN}",
+    "\ufeff{user}@{domain}",
+    "{user}@{domain}\u200b",
+    "{user}\u200b@\u2060{domain}\u00ad",
+    "\u202a{user}@{domain}\u202c",
+    "\u00a0{user}@{domain} \t\u3000",
+    "mailto:{user}@{domain}",
+    " MailTo: {user}%40{domain}?subject=No%20more%20mail",
+    '"{user}@{domain}"',
+    "'{user}@{domain}'.",
+    "\u201e{user}@{domain}\u201c",
+    "<{user}@{domain}>",
+    "({user}@{domain})",
+    "[{user}@{domain}]",
+    "<mailto:{user}@{domain}>;",
+    "{user}@{domain}.",
+    "{user}@{domain} ,",
+    "{user}@{domain}?",
+    "Ada Lovelace <{user}@{domain}>",
+    '"Lovelace, Ada" <{user}@{domain}>',
+    "Lovelace, Ada (Bees) <{user}@{domain}>,",
+    "Ada Lovelace [mailto:{user}@{domain}]",
+    "{user}@{domain}<mailto:{user}@{domain}>",
+    "'{user}@{domain}' <{USER}@{domain}>",
+    "[{user}@{domain}](mailto:{user}@{domain})",
+    "{user}@{domain} (Ada Lovelace)",
+)
+
+
+def as_pasted(cell: str, address: str) -> str:
+    """Return one of ADDRESS_CELLS with this address in it."""
+    user, _, domain = address.partition("@")
+    return cell.format(user=user, domain=domain, USER=user.upper(), DOMAIN=domain.title())
+
+
 NO_NEXT_COURSE: dict[str, object] = {
     "next_course": None,
     "next_course_title": None,
@@ -180,8 +218,8 @@ Answer = Callable[[str], str | None]
 class MailServer:
     """A real SMTP server on loopback that keeps what it accepted.
 
-    `answers` says for RCPT, DATA (before the mail) and END (after it) what to do with an address: None
-    to accept, a reply to refuse, or `hang`, `drop` or `accept and drop`.
+    `answers` says for MAIL, RCPT, DATA (before the mail) and END (after it) what to do with an address: None
+    to accept, a reply to refuse, or `hang`, `drop` or `accept and drop`. MAIL has the sender's address.
     """
 
     def __init__(
@@ -243,6 +281,16 @@ class MailServer:
         self.sessions += 1
         session.host_name = hostname
         return replies
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Reply to MAIL."""
+        del server, session, options
+        answer = self.answer("MAIL", address)
+        if answer is None:
+            envelope.mail_from = address
+        return answer or "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

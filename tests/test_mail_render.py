@@ -352,12 +352,26 @@ def test_a_domain_outside_ascii_is_mailed_by_its_idna_form() -> None:
     assert mail_address("a@b\u00fccher.example").addr_spec == "a@xn--bcher-kva.example"
 
 
+def test_addresses_in_facts_are_read_as_they_are_pasted() -> None:
+    pasted = facts(
+        sender="Example University Updates <mailto:updates@example.org>\u200b",
+        reply_to="Bees <bees@example.org>;",
+        contact_email="\ufeffmailto:bees@example.org",
+    )
+    renderer = Renderer(pasted, SECRET)
+    assert renderer.bodies(row()) == Renderer(DEMO, SECRET).bodies(row())
+    message = parsed(renderer.message(row()).as_bytes())
+    assert message["From"] == "Example University Updates <updates@example.org>"
+    assert message["Reply-To"] == "Bees <bees@example.org>"
+
+
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
         ({"sender": None}, "sender of demo is empty"),
         ({"sender": "Updates"}, "sender of demo is not an address"),
         ({"reply_to": "a@example.org, b@example.org"}, "reply_to of demo is not an address"),
+        ({"contact_email": "bees at example.org"}, "contact_email of demo is not an address"),
         ({"unsubscribe_hash": "crc32"}, "unsubscribe_hash of demo is none of hmac-sha256, md5"),
         ({"unsubscribe_base": "http://www.example.org"}, "unsubscribe_base of demo is not a link"),
         ({"unsubscribe_base": "https://www.example.org/\r\nX: y"}, "unsubscribe_base of demo is not a link"),

@@ -77,7 +77,7 @@ def test_an_intent_cut_at_any_byte_is_unknown_from_its_key_on(path: Path) -> Non
         assert outcome_of(path) is expected
 
 
-@pytest.mark.parametrize("outcome", [Event.SENT, Event.FAILED, Event.UNKNOWN])
+@pytest.mark.parametrize("outcome", [Event.SENT, Event.FAILED, Event.DEFERRED, Event.UNKNOWN])
 def test_an_outcome_cut_at_any_byte_leaves_its_intent_unknown_or_stands(path: Path, outcome: Event) -> None:
     write(KEY, None)
     start = path.stat().st_size
@@ -102,6 +102,7 @@ def test_a_header_cut_at_any_byte_is_completed(path: Path) -> None:
 
 def test_attempts_count_and_the_gravest_outcome_stands(path: Path) -> None:
     for outcome, stands in (
+        (Event.DEFERRED, Event.DEFERRED),
         (Event.FAILED, Event.FAILED),
         (None, Event.UNKNOWN),
         (Event.FAILED, Event.UNKNOWN),
@@ -110,7 +111,7 @@ def test_attempts_count_and_the_gravest_outcome_stands(path: Path) -> None:
     ):
         write(KEY, outcome)
         assert outcome_of(path) is stands
-    assert [attempt.attempt for attempt in read_history(path)] == [1, 2, 3, 4, 5]
+    assert [attempt.attempt for attempt in read_history(path)] == [1, 2, 3, 4, 5, 6]
     assert outcome_of(path, KEY._replace(trigger_course_verified=0)) is None
 
 

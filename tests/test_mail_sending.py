@@ -1,5 +1,6 @@
 """`mm send` against a real SMTP server on loopback: what arrives, and what the send log says of it."""
 
+import csv
 import errno
 import fcntl
 import os
@@ -18,6 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 from mail_fixtures import (
+    ADDRESS_CELLS,
     LOG_COLUMNS,
     MM,
     NO_NEXT_COURSE,
@@ -25,6 +27,7 @@ from mail_fixtures import (
     USER,
     MailServer,
     World,
+    as_pasted,
     candidate,
     free_port,
 )
@@ -129,6 +132,18 @@ def test_an_opt_out_since_the_build_is_heeded(world: World, server: MailServer, 
     assert "1  unsubscribed since the build" in world.mm("list", "demo").stdout
 
 
+def test_opt_outs_are_heeded_however_they_are_pasted(world: World, server: MailServer) -> None:
+    count = len(ADDRESS_CELLS)
+    world.publish(many(count))
+    with world.opt_outs.open("w", encoding="utf-8", newline="") as file:
+        rows = ([as_pasted(cell, f"learner{n}@example.org")] for n, cell in enumerate(ADDRESS_CELLS, start=1))
+        csv.writer(file).writerows([["email"], *rows])
+    done = world.mm("send", "demo")
+    assert "0 mails would go out now" in done.stdout
+    assert f"{count} of the last build's mails are left out: unsubscribed since the build." in done.stdout
+    assert server.sessions == 0
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -137,6 +152,10 @@ def test_an_opt_out_since_the_build_is_heeded(world: World, server: MailServer, 
         (b'email,source\na@example.org,"form\nb@example.org,form"\n', "a cell spans several lines"),
         (b'email,source\na@example.org,"form\n', "its quotes do not match"),
         (b"email,source\na@example.org,caf\xe9\n", "it is not UTF-8"),
+        (
+            b"email,source\na@example.org,\na@example.org b@example.org,\n",
+            "line 3: its email holds more than one",
+        ),
     ],
 )
 def test_opt_outs_that_cannot_be_read_stop_everything(
@@ -210,6 +229,114 @@ def test_a_permanent_refusal_is_recorded_and_passed_over(
     server.answers.clear()
     assert world.mm("send", "demo", "--confirm", 1).returncode == 0
     assert server.recipients == ALL_ONCE
+
+
+def many(count: int) -> list[dict[str, object]]:
+    return [candidate(number) for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "said"),
+    [
+        (
+            "MAIL",
+            "530 5.7.0 Authentication Required. Q{number} - gsmtp",
+            "530 5.7.0 Authentication Required. Q5",
+        ),
+        (
+            "RCPT",
+            "550-5.4.5 Daily user sending limit\r\n550 5.4.5 exceeded.",
+            "550 5.4.5 Daily user sending limit 5.4.5",
+        ),
+        ("RCPT", "550 5.7.1 <{address}>: Relay access denied", "550 5.7.1 <address> Relay access denied"),
+        (
+            "RCPT",
+            "554 {user} may not be reached: blocked using x{number}.example.org",
+            "554 <address> may not",
+        ),
+        (
+            "END",
+            "554 Message rejected: Email address is not verified in US-EAST-1: {address} (id {number}-0)",
+            "554 Message rejected: Email address is not verified in US-EAST-1: <address> (id 5-0)",
+        ),
+        # nothing tells whom it is about, but that all get it
+        ("END", "554 5.0.0 Transaction failed ({number})", "554 5.0.0 Transaction failed (5)"),
+    ],
+)
+def test_a_server_that_says_no_to_all_is_believed_after_five(
+    world: World, server: MailServer, command: str, reply: str, said: str
+) -> None:
+    world.publish(many(8))
+    tries: list[str] = []
+
+    def refuse(address: str) -> str:
+        tries.append(address)
+        return reply.format(address=address, user=address.partition("@")[0], number=len(tries))
+
+    server.answers[command] = refuse
+    done = world.mm("send", "demo", "--confirm", 8)
+    assert_refused(done, f"refused 5 mails in a row with the same words ({said}")
+    assert "sending stopped, and 3 of 8 mails were not tried." in done.stderr
+    assert "learner5" not in done.stderr
+    ends = "5 failed, 0 unknown," if "5.0.0" in reply else "0 failed, 0 unknown, 5 deferred,"
+    assert f"0 sent, {ends} 0 left out (unsubscribed or mailed meanwhile), 3 not reached." in done.stdout
+    assert len(tries) == 5
+    assert said.split(maxsplit=1)[0] in world.mm("log", "demo").stdout
+    server.answers.clear()
+    assert world.mm("send", "demo", "--confirm", 8).returncode == 0
+    assert server.recipients == {f"learner{number}@example.org": 1 for number in range(1, 9)}
+
+
+def test_a_limit_that_is_reached_midway_stops_the_sending(world: World, server: MailServer) -> None:
+    world.publish(many(9))
+    server.answers["END"] = lambda _: "550 5.4.5 Daily limit" if len(server.accepted) == 2 else None
+    done = world.mm("send", "demo", "--confirm", 9)
+    assert_refused(done, "2 of 9 mails were not tried")
+    assert "2 sent, 0 failed, 0 unknown, 5 deferred, " in done.stdout
+    assert world.mm("log", "demo").stdout.splitlines()[3] == "deferred        5"
+    assert "deferred: learner 3, ExampleX_BEES1x_1T2026, attempt 1" in world.mm("log", "demo").stdout
+    assert "7 mails would go out now" in world.mm("send", "demo").stdout
+
+
+def test_fewer_refusals_about_the_sender_are_no_learners_failure(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    server.answers["MAIL"] = lambda _: "550 No mail from you"
+    done = world.mm("send", "demo", "--confirm", 3)
+    assert (done.returncode, "0 sent, 0 failed, 0 unknown, 3 deferred" in done.stdout) == (1, True)
+    assert done.stderr == "mm log demo tells what became of them.\n"
+
+
+@pytest.mark.parametrize(
+    "reply", ["550 5.1.1 <{address}> unknown", "550 No such user here", "552 5.2.2 Over quota"]
+)
+def test_refusals_of_recipients_never_stop_the_sending(world: World, server: MailServer, reply: str) -> None:
+    world.publish(many(7))
+    server.answers["RCPT"] = lambda address: reply.format(address=address)
+    done = world.mm("send", "demo", "--confirm", 7)
+    assert (done.returncode, "0 sent, 7 failed, 0 unknown, 0 left out" in done.stdout) == (1, True)
+    assert done.stderr == "mm log demo tells what became of them.\n"
+
+
+def test_refusals_that_differ_or_are_of_some_never_stop_the_sending(world: World, server: MailServer) -> None:
+    world.publish(many(12))
+    server.answers["RCPT"] = lambda address: None if address in {FIRST, SECOND} else "550 No"
+    done = world.mm("send", "demo", "--confirm", 12)
+    assert "2 sent, 10 failed" in done.stdout
+    words = iter(["550 Never", "550 Not now", "550 5.4.5 Daily limit", "550 5.4.5 Hourly limit"] * 3)
+    server.answers["RCPT"] = lambda _: next(words)
+    done = world.mm("send", "demo", "--confirm", 10)
+    assert "0 sent, 6 failed, 0 unknown, 4 deferred" in done.stdout
+
+
+def test_learners_who_were_refused_before_do_not_stop_the_others(world: World, server: MailServer) -> None:
+    world.publish(many(12))
+    server.answers["RCPT"] = lambda _: "550 No"
+    assert_refused(world.mm("send", "demo", "--confirm", 12), "7 of 12 mails were not tried")
+    # the first five again, then five others
+    assert_refused(world.mm("send", "demo", "--confirm", 12), "2 of 12 mails were not tried")
+    first_five = {f"learner{number}@example.org" for number in range(1, 6)}
+    server.answers["RCPT"] = lambda address: "550 No" if address in first_five else None
+    assert "7 sent, 5 failed" in world.mm("send", "demo", "--confirm", 12).stdout
 
 
 @pytest.mark.parametrize("accepted", [True, False])

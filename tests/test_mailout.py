@@ -8,8 +8,18 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
-from mail_fixtures import SECRET, MailServer, World
-from report_fixtures import Build, Place, Row, grade_report, grade_row, profile_report, profile_row
+from mail_fixtures import ADDRESS_CELLS, SECRET, MailServer, World, as_pasted
+from report_fixtures import (
+    Build,
+    Place,
+    Row,
+    address,
+    csv_text,
+    grade_report,
+    grade_row,
+    profile_report,
+    profile_row,
+)
 
 # engy: pass grade 0.7, four courses and a capstone; its current runs are 1T2019, the coming ones 1T2019a of
 # engy0x and engy1x, 2T2019 of engy2x and engy3x; its unsubscribe page checks MD5.
@@ -23,6 +33,9 @@ def certified(student_id: int, status: str = "enrolled") -> Row:
 def audited(student_id: int, grade: str = PASSED) -> Row:
     return grade_row(student_id, grade, "audit")
 
+
+# Each asked for no more mail in another way to paste an address.
+OPTED_OUT = dict(enumerate(ADDRESS_CELLS, start=101))
 
 FILES = {
     "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
@@ -38,6 +51,9 @@ FILES = {
         (8, "pupil8 at example.org", "pupil_8", *certified(8)[3:]),
         certified(9),
         certified(10),
+        # as edX has it, no mail can go there
+        (14, "pupil14@learners.example.org\u200b", "pupil_14", *certified(14)[3:]),
+        *(certified(student_id) for student_id in OPTED_OUT),
     ],
     "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [audited(9), certified(10)],
     "UQx_ENGY2x_1T2019_grade_report_2019-06-01-0000.csv": [certified(10)],
@@ -61,6 +77,8 @@ CANDIDATES = [
     (10, "engy1x", 1, "engy3x", "enrol", "another course's mail"),
     (10, "engy2x", 1, "engy3x", "enrol", None),
     (11, "engy3x", 0, None, "none left", None),
+    (14, "engy0x", 1, "engy1x", "enrol", "no valid address"),
+    *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
 ]
 QUERY = (
     "select student_id, trigger_course, trigger_course_verified, next_course, next_course_reason,"
@@ -97,7 +115,14 @@ class Story:
         self.place.write(
             "",
             "unsubscribed.csv",
-            "\ufeffemail,unsubscribed_at,source\r\n PUPIL7@learners.example.org ,2019-05-01,web\r\n",
+            "\ufeff"
+            + csv_text(
+                "email,unsubscribed_at,source",
+                [
+                    (" PUPIL7@learners.example.org ", "2019-05-01", "web"),
+                    *((as_pasted(cell, address(number)), "", "mail") for number, cell in OPTED_OUT.items()),
+                ],
+            ),
         )
 
     def build(self) -> Build:

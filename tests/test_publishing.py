@@ -543,7 +543,7 @@ def damaged_records(place: Place) -> dict[str, Build]:
         "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
         grade_report(grade_row(1, "0.5", "audit")),
     )
-    opt_outs = place.write("", "unsubscribed.csv", "email,source\nPupil <pupil1@learners.example.org>,web\n")
+    opt_outs = place.write("", "unsubscribed.csv", "email,source\nPupil pupil1@learners.example.org,web\n")
     builds = {"opt-outs": place.build("lgdm")}
     opt_outs.unlink()
     log = place.database / "lgdm.send_log.csv"

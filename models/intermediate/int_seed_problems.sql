@@ -2,6 +2,7 @@
 {{ config(post_hook="{{ stop_with_messages(this) }}") }}
 
 {%- set a_name = '[a-z][a-z0-9_]*' %}
+{%- set address_columns = ['sender', 'reply_to', 'contact_email'] %}
 
 with
 
@@ -31,6 +32,13 @@ enrollment_tracks as (
 
 repeated_rows as (
     select * from {{ ref('int_seed_rows_repeated') }}
+),
+
+-- texts in which nobody can tell the address for certain
+doubtful_addresses as (
+    select text as doubtful_address
+    from {{ ref('stg_mailing__seed_addresses') }}
+    where email is null
 ),
 
 known_courses as (
@@ -71,6 +79,12 @@ checks as (
                 coalesce(unsubscribe_hash, '') not in ('hmac-sha256', 'md5'),
                 'its unsubscribe_hash is neither hmac-sha256 nor md5'
             ),
+            {%- for column in address_columns %}
+                (
+                    {{ column }} in (select doubtful_addresses.doubtful_address from doubtful_addresses),
+                    'its {{ column }} is not one address, such as Updates <updates@example.org>'
+                ),
+            {%- endfor %}
         ] as problems,
     from programs
     union all

@@ -176,7 +176,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     """Say how many mails would go out now and by which server; send them with --confirm or --to.
 
     MM_SMTP_URL names the server, MM_UNSUBSCRIBE_SECRET is what the unsubscribe links are made with.
-    The exit code is 1 if a mail failed or if it is unknown whether it arrived.
+    The exit code is 1 if a mail failed, was deferred or not reached, or if it is unknown whether it arrived.
 
     Examples: mm send demo, mm send demo --to me@example.org --limit 3, mm send demo --confirm 120
     """
@@ -229,11 +229,14 @@ def send(  # noqa: PLR0913 - one argument for each option
                 stop=stop,
                 progress=progress,
             )
+    deferred = f"{tally.deferred} deferred, " if tally.deferred else ""
     typer.echo(
-        f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, "
+        f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, {deferred}"
         f"{tally.left_out} left out (unsubscribed or mailed meanwhile), "
         f"{confirm - tally.done} not reached."
     )
+    if tally.stopped:
+        raise ReaderError(tally.stopped)
     if tally.sent + tally.left_out < confirm:
         typer.echo(f"mm log {program} tells what became of them.", err=True)
         raise typer.Exit(1)
@@ -242,6 +245,8 @@ def send(  # noqa: PLR0913 - one argument for each option
 @app.command("log")
 def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
     """Say what was sent, what failed, and what may or may not have arrived (unknown).
+
+    Deferred is what the server refused because of the sender, not of the learner.
 
     Example: mm log demo --json
     """
@@ -260,7 +265,7 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps({"program": program, "counts": counts, "attempts": rows}, indent=2))
         return
-    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN):
+    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED):
         typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
         if attempt.outcome is not Event.SENT:

@@ -23,6 +23,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_files, edx_reports, last_build, send_log
+from mm.addresses import read_address
 from mm.optouts import OptOuts
 from mm.settings import PRIVATE_UMASK, ReaderError
 
@@ -99,7 +100,7 @@ class Plugin(BasePlugin):
         return may_keep
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Load opt-outs and the send log as the sender itself reads them."""
+        """Load opt-outs, the send log and the seeds' addresses as the sender itself reads them."""
         if misplaced := list(edx_files.misplaced_lists(self.data_dir)):
             raise DbtRuntimeError("\n".join(f"{sentence}." for sentence in misplaced))
         try:
@@ -116,6 +117,12 @@ class Plugin(BasePlugin):
             "create or replace table mailing.send_log_lines as"
             " select unnest($1::bigint[]) as line, unnest($2::varchar[]) as text",
             [[number for number, _ in lines], [text for _, text in lines]],
+        )
+        texts = _address_texts()
+        conn.execute(
+            "create or replace table mailing.seed_addresses as"
+            " select unnest($1::varchar[]) as text, unnest($2::varchar[]) as email",
+            [texts, [_address_or_none(text) for text in texts]],
         )
 
     def store(self, target_config: TargetConfig) -> None:
@@ -161,10 +168,27 @@ def _discard(path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _check_program(program: str) -> None:
+def _address_texts() -> list[str]:
+    columns = ("sender", "reply_to", "contact_email")
+    texts = {row.get(column) or "" for row in _rows_of_programs() for column in columns}
+    return sorted(texts - {""})
+
+
+def _address_or_none(text: str) -> str | None:
+    try:
+        return read_address(text)
+    except ValueError:
+        return None
+
+
+def _rows_of_programs() -> list[dict[str, str]]:
     # The seed is read as a file: before the first build of a program no table has it.
     with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
-        programs = [row["program"] for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
+
+
+def _check_program(program: str) -> None:
+    programs = [row["program"] for row in _rows_of_programs()]
     if program not in programs:
         message = (
             f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "

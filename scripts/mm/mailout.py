@@ -10,11 +10,13 @@ from mm.optouts import OptOuts
 from mm.published import Candidate, read_candidates, read_mailout
 from mm.render import Renderer, mail_address
 from mm.send_log import Event, History, MailKey, SendLog
-from mm.sender import Sender
+from mm.sender import Outcome, Sender
 from mm.settings import ReaderError
 
 # So many mails in a row without a yes or a no mean that the server is in trouble, not the mails.
 _TROUBLES_IN_A_ROW = 3
+# So many times the same refusal in a row is no learner's, unless its words say so.
+_REFUSALS_IN_A_ROW = 5
 
 
 @dataclass(slots=True)
@@ -27,17 +29,22 @@ class Selection:
 
 @dataclass(slots=True)
 class Tally:
-    """How many of the mails ended how so far. left_out: unsubscribed or mailed since the start."""
+    """How many of the mails ended how so far. left_out: unsubscribed or mailed since the start.
+
+    stopped: why the sending ended before the last mail, in a sentence; None: it did not, or was asked to.
+    """
 
     sent: int = 0
     failed: int = 0
+    deferred: int = 0
     unknown: int = 0
     left_out: int = 0
+    stopped: str | None = None
 
     @property
     def done(self) -> int:
         """Return how many mails are dealt with."""
-        return self.sent + self.failed + self.unknown + self.left_out
+        return self.sent + self.failed + self.deferred + self.unknown + self.left_out
 
 
 def key_of(candidate: Candidate) -> MailKey:
@@ -80,10 +87,12 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     """Send the mails, each with its intent and its outcome in the log; return how they ended.
 
     per_second: at most so many mails a second, None: as fast as the server takes them. `stop`, once
-    set, ends the sending after the current mail. ReaderError where sending cannot go on.
+    set, ends the sending after the current mail. A server that takes no mail ends it, too, see
+    Tally.stopped. ReaderError where sending cannot go on.
     """
     tally = Tally()
     troubles = 0
+    refusal, refusals = None, 0
     next_at = time.monotonic()
     for candidate in mails:
         if stop.wait(max(0, next_at - time.monotonic())):
@@ -96,23 +105,37 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
             continue
         if per_second:
             next_at = max(next_at, time.monotonic()) + 1 / per_second
-        event, refused = _send_one(candidate, renderer, sender, log)
-        tally.sent += event is Event.SENT
-        tally.failed += event is Event.FAILED
-        tally.unknown += event is Event.UNKNOWN
+        # What refused a learner before may be the learner: else five such would stop every later sending.
+        was_refused = log.history.outcome(key_of(candidate)) is Event.FAILED
+        outcome = _send_one(candidate, renderer, sender, log)
+        tally.sent += outcome.event is Event.SENT
+        tally.failed += outcome.event is Event.FAILED
+        tally.deferred += outcome.event is Event.DEFERRED
+        tally.unknown += outcome.event is Event.UNKNOWN
         progress(tally)
-        troubles = 0 if event is Event.SENT or refused else troubles + 1
+        troubles = 0 if outcome.event is Event.SENT or outcome.refused else troubles + 1
+        if outcome.refusal is None or outcome.refusal != refusal:
+            refusal, refusals = outcome.refusal, 0
+        counts = outcome.event is Event.DEFERRED or not (tally.sent or was_refused)
+        refusals += refusal is not None and counts
         if troubles == _TROUBLES_IN_A_ROW:
-            message = (
+            tally.stopped = (
                 f"The mail server neither took nor refused {troubles} mails in a row: sending "
                 f"stopped after {tally.done} of {len(mails)}; `mm log` tells what it said. "
                 "Send again later."
             )
-            raise ReaderError(message)
+            break
+        if refusals == _REFUSALS_IN_A_ROW:
+            tally.stopped = (
+                f"The mail server refused {refusals} mails in a row with the same words "
+                f"({outcome.detail}): sending stopped, and {len(mails) - tally.done} of {len(mails)} mails "
+                "were not tried. Set right what it says, or wait, then send again."
+            )
+            break
     return tally
 
 
-def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: SendLog) -> tuple[Event, bool]:
+def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: SendLog) -> Outcome:
     content = renderer.message(candidate).as_bytes()
     recipient = mail_address(candidate.email).addr_spec
     intent = log.intend(key_of(candidate), renderer.message_id(candidate), recipient)
@@ -122,7 +145,7 @@ def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: Sen
         log.conclude(intent, Event.FAILED, "the sending stopped before it")
         raise
     log.conclude(intent, outcome.event, outcome.detail)
-    return outcome.event, outcome.refused
+    return outcome
 
 
 def _unknown_mails(program: str, history: History) -> list[Candidate]:

@@ -7,6 +7,7 @@ import traceback
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry
@@ -32,7 +33,7 @@ from jinja2.filters import do_wordwrap
 from jinja2.loaders import FileSystemLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from mm.optouts import normalized
+from mm.addresses import normalized, read_address
 from mm.published import Candidate, Program
 from mm.settings import TEMPLATES, ReaderError
 
@@ -161,6 +162,9 @@ class Renderer:
         self._secret = secret
         self._templates = templates
         self._check_facts()
+        # The templates name it where only an address can be.
+        contact = self._fact_address("contact_email").addr_spec
+        self._program = replace(program, contact_email=contact)
         self.sender = self._fact_address("sender")
         self._from = _POLICY.header_factory("From", self.sender)
         self._reply_to = _POLICY.header_factory("Reply-To", self._fact_address("reply_to"))
@@ -236,9 +240,9 @@ class Renderer:
             raise self._wrong_fact(fact="subject", what="has a line break")
 
     def _fact_address(self, fact: str) -> Address:
-        name, _, email = (getattr(self._program, fact) or "").rpartition("<")
+        text = getattr(self._program, fact) or ""
         try:
-            return mail_address(email.strip().removesuffix(">"), name.strip().strip('"'))
+            return mail_address(read_address(text), text.rpartition("<")[0].strip().strip('"'))
         except ValueError as error:
             raise self._wrong_fact(fact, "is not an address such as Updates <updates@example.org>") from error
 

@@ -40,11 +40,15 @@ _LONGEST_DETAIL = 200
 
 
 class Event(StrEnum):
-    """What a line says: `intent`, or how the mail ended."""
+    """What a line says: `intent`, or how the mail ended.
+
+    `deferred`: the server certainly did not accept it, because of the sender, not of the learner.
+    """
 
     INTENT = "intent"
     SENT = "sent"
     FAILED = "failed"
+    DEFERRED = "deferred"
     UNKNOWN = "unknown"
 
 
@@ -60,7 +64,7 @@ class MailKey(NamedTuple):
 class Attempt:
     """One try to mail a learner.
 
-    outcome is sent, failed or unknown; logged_at is in UTC, and empty where the log was torn.
+    outcome is sent, failed, deferred or unknown; logged_at is in UTC, and empty where the log was torn.
     """
 
     key: MailKey
@@ -93,12 +97,12 @@ class History:
             yield from attempts
 
     def outcome(self, key: MailKey) -> Event | None:
-        """Return SENT if any attempt was, else UNKNOWN if any may have been, else FAILED or None.
+        """Return SENT if any attempt was, else UNKNOWN if any may have been, else FAILED, DEFERRED or None.
 
         None: no attempt was made.
         """
         outcomes = {attempt.outcome for attempt in self._attempts.get(key, [])}
-        for event in (Event.SENT, Event.UNKNOWN, Event.FAILED):
+        for event in (Event.SENT, Event.UNKNOWN, Event.FAILED, Event.DEFERRED):
             if event in outcomes:
                 return event
         return None
@@ -279,7 +283,7 @@ class SendLog:
             raise self._unwritable(error) from error
 
     def conclude(self, intent: Intent, outcome: Event, detail: str) -> None:
-        """Write how an attempt ended: SENT, FAILED or UNKNOWN, and why, in a few words."""
+        """Write how an attempt ended: SENT, FAILED, DEFERRED or UNKNOWN, and why, in a few words."""
         self._append(intent, outcome, detail)
 
     def _lock(self) -> None:

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from mm import refusals
+from mm.refusals import About
 from mm.send_log import Event
 from mm.settings import ReaderError, seconds_from_environment
 
@@ -47,14 +49,17 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How handing a mail over ended: SENT, FAILED (certainly not accepted) or UNKNOWN, and why.
+    """How handing a mail over ended, and why: SENT, FAILED or DEFERRED (certainly not accepted) or UNKNOWN.
 
-    refused: the server said no for good (5xx), which says nothing about the next mail.
+    refused: the server said no for good (5xx); DEFERRED, where that is about the sender. refusal: what
+    it said, to compare with what it says to the next mail; None where it is about this recipient alone.
+    detail holds neither the recipient nor another address.
     """
 
     event: Event
     detail: str
     refused: bool = False
+    refusal: str | None = field(default=None, compare=False)
 
 
 def server_from_environment() -> Server:
@@ -81,12 +86,16 @@ def server_from_environment() -> Server:
 
 
 class _NotAcceptedError(Exception):
-    """The server certainly has not taken the mail. code: its reply, None: the connection broke."""
+    """The server certainly has not taken the mail. code: its reply, None: the connection broke.
 
-    def __init__(self, code: int | None, detail: str) -> None:
+    of_sender: it said so before it was told the recipient.
+    """
+
+    def __init__(self, code: int | None, detail: str, *, of_sender: bool = False) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.of_sender = of_sender
 
 
 class _MayBeAcceptedError(Exception):
@@ -149,20 +158,23 @@ class Sender:
         while True:
             try:
                 self._connect()
-                return Outcome(Event.SENT, self._hand_over(mail_from, recipient, content, before_end))
+                reply = self._hand_over(mail_from, recipient, content, before_end)
+                return Outcome(Event.SENT, _without(recipient, reply))
             except _MayBeAcceptedError as error:
                 self._drop()
-                return Outcome(Event.UNKNOWN, str(error))
+                return Outcome(Event.UNKNOWN, _without(recipient, str(error)))
             except _NotAcceptedError as error:
-                refused = error.code is not None and error.code >= 500  # noqa: PLR2004 - RFC 5321, 4.2.1
                 if error.code in {None, 421}:
                     self._drop()
                 else:
                     self._reset()
-                if refused or not pauses:
-                    return Outcome(Event.FAILED, error.detail, refused)
+                if error.code is not None and error.code >= 500:  # noqa: PLR2004 - RFC 5321, 4.2.1
+                    return _refused(error, recipient)
+                detail = _without(recipient, error.detail)
+                if not pauses:
+                    return Outcome(Event.FAILED, detail)
                 if self._stop.wait(pauses.pop(0)):
-                    return Outcome(Event.FAILED, f"stopped while waiting: {error.detail}")
+                    return Outcome(Event.FAILED, f"stopped while waiting: {detail}")
 
     def _hand_over(
         self, mail_from: str, recipient: str, content: bytes, before_end: Callable[[], None]
@@ -171,7 +183,7 @@ class Sender:
         if connection is None:
             raise _NotAcceptedError(None, "no connection")
         try:
-            _expect(2, *connection.mail(mail_from))
+            _expect(2, *connection.mail(mail_from), of_sender=True)
             _expect(2, *connection.rcpt(recipient))
             _expect(3, *connection.docmd("DATA"))
             connection.send(re.sub(rb"(?m)^\.", b"..", content))
@@ -219,7 +231,7 @@ class Sender:
             )
             raise ReaderError(message) from error
         except smtplib.SMTPResponseException as error:
-            raise _NotAcceptedError(error.smtp_code, _said(error)) from error
+            raise _NotAcceptedError(error.smtp_code, _said(error), of_sender=True) from error
         except OSError as error:
             raise _NotAcceptedError(None, _said(error)) from error
         self._connection = connection
@@ -278,17 +290,40 @@ class Sender:
             self._connection = None
 
 
-def _expect(first_digit: int, code: int, reply: bytes) -> str:
+def _refused(error: _NotAcceptedError, recipient: str) -> Outcome:
+    about = About.SENDER if error.of_sender else refusals.about(error.detail)
+    detail = _without(recipient, error.detail)
+    return Outcome(
+        Event.DEFERRED if about is About.SENDER else Event.FAILED,
+        detail,
+        refused=True,
+        refusal=None if about is About.RECIPIENT else refusals.without_particulars(detail),
+    )
+
+
+def _expect(first_digit: int, code: int, reply: bytes, *, of_sender: bool = False) -> str:
     if code // 100 != first_digit:
         # Replies outside 4xx and 5xx make no sense here: as good as a broken connection.
-        raise _NotAcceptedError(code if code // 100 in {4, 5} else None, _text(code, reply))
+        raise _NotAcceptedError(
+            code if code // 100 in {4, 5} else None, _text(code, reply), of_sender=of_sender
+        )
     return _text(code, reply)
 
 
 def _text(code: int, reply: bytes | str) -> str:
     text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    # A reply may have several lines, and a terminal obeys control characters.
+    text = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", f"{code} {text}").split())
     # Servers like to repeat the address; the log has it in a column of its own.
-    return re.sub(r"\S+@\S+", "<address>", f"{code} {text}")
+    return re.sub(r"\S+(?:@|%40)\S+", "<address>", text, flags=re.IGNORECASE)
+
+
+def _without(recipient: str, text: str) -> str:
+    """Hide the recipient's name before the @, too, which some servers repeat alone."""
+    user = re.escape(recipient.rpartition("@")[0])
+    code, space, words = text.partition(" ")
+    hidden = re.sub(rf"(?<![\w.+-]){user}(?![\w.+-]*\w)", "<address>", words, flags=re.IGNORECASE)
+    return f"{code}{space}{hidden}"
 
 
 def _said(error: OSError) -> str:
