@@ -5,6 +5,10 @@ report_files as (
     select * from {{ ref('report_files') }}
 ),
 
+rejected_rows as (
+    select * from {{ ref('int_report_rows_rejected') }}
+),
+
 judged_files as (
     select * from {{ ref('int_report_files_judged') }}
 ),
@@ -19,10 +23,12 @@ course_runs as (
 
 rejected as (
     select
-        file_name || ': ' || rejected_row_count || ' of ' || row_count
+        report_files.file_name || ': ' || count(*) || ' of ' || any_value(report_files.row_count)
         || ' rows are not used; the table rejected_rows tells which and why.' as message,
-    from report_files
-    where rejected_row_count > 0
+    from rejected_rows
+    inner join report_files on rejected_rows.file_name = report_files.file_name
+    where rejected_rows.is_of_learner
+    group by report_files.file_name
 ),
 
 ignored as (

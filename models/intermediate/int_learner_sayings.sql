@@ -2,11 +2,11 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
 ),
 
 profile_report_rows as (
-    select * from {{ ref('stg_edx__profile_report_rows') }}
+    select * from {{ ref('int_profile_report_rows') }}
 ),
 
 final as (

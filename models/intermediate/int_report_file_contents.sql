@@ -8,12 +8,12 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
     where {{ is_new_file('file_id') }}
 ),
 
 profile_report_rows as (
-    select * from {{ ref('stg_edx__profile_report_rows') }}
+    select * from {{ ref('int_profile_report_rows') }}
     where {{ is_new_file('file_id') }}
 ),
 
@@ -75,14 +75,14 @@ unusable_rows as (
         line,
         rejected_reason as reason,
     from grade_report_rows
-    where rejected_reason is not null
+    where rejected_reason is not null and is_of_learner
     union all
     select
         file_id,
         line,
         rejected_reason as reason,
     from profile_report_rows
-    where rejected_reason is not null
+    where rejected_reason is not null and is_of_learner
 ),
 
 reasons as (

@@ -12,11 +12,11 @@ damaged_rows as (
 ),
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
 ),
 
 profile_report_rows as (
-    select * from {{ ref('stg_edx__profile_report_rows') }}
+    select * from {{ ref('int_profile_report_rows') }}
 ),
 
 repeated_rows as (
@@ -29,6 +29,7 @@ loaded_rows as (
         line,
         line_count,
         student_id,
+        is_of_learner,
         rejected_reason,
     from grade_report_rows
     union all
@@ -37,6 +38,7 @@ loaded_rows as (
         line,
         line_count,
         student_id,
+        is_of_learner,
         rejected_reason,
     from profile_report_rows
 ),
@@ -47,6 +49,7 @@ rejected_rows as (
         line,
         null as line_count,
         null as student_id,
+        true as is_of_learner,
         reason,
         raw_text,
     from damaged_rows
@@ -56,6 +59,7 @@ rejected_rows as (
         line,
         line_count,
         student_id,
+        is_of_learner,
         rejected_reason as reason,
         null as raw_text,
     from loaded_rows
@@ -66,6 +70,7 @@ rejected_rows as (
         loaded_rows.line,
         loaded_rows.line_count,
         loaded_rows.student_id,
+        true as is_of_learner,
         'line ' || repeated_rows.last_line || ' has the same learner, and the last line counts' as reason,
         null as raw_text,
     from loaded_rows
@@ -85,6 +90,7 @@ final as (
         rejected_rows.line,
         rejected_rows.line_count,
         rejected_rows.student_id,
+        rejected_rows.is_of_learner,
         rejected_rows.reason,
         rejected_rows.raw_text,
     from rejected_rows

@@ -8,12 +8,12 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
     where {{ is_new_file('file_id') }}
 ),
 
 profile_report_rows as (
-    select * from {{ ref('stg_edx__profile_report_rows') }}
+    select * from {{ ref('int_profile_report_rows') }}
     where {{ is_new_file('file_id') }}
 ),
 

@@ -12,12 +12,12 @@ last_report_files as (
 ),
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
     where rejected_reason is null
 ),
 
 profile_report_rows as (
-    select * from {{ ref('stg_edx__profile_report_rows') }}
+    select * from {{ ref('int_profile_report_rows') }}
     where rejected_reason is null
 ),
 

@@ -5,7 +5,7 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
     where {{ is_touched('student_id') }}
 ),
 

@@ -24,7 +24,7 @@ from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_files, edx_reports, last_build, send_log
 from mm.addresses import read_address
-from mm.optouts import OptOuts
+from mm.optouts import NotLearner, NotLearners, OptOuts
 from mm.settings import PRIVATE_UMASK, ReaderError
 
 
@@ -105,6 +105,7 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError("\n".join(f"{sentence}." for sentence in misplaced))
         try:
             addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
+            not_learners = list(NotLearners(self.data_dir / "not_learners.csv"))
             lines = list(send_log.read_lines(self.send_log))
         except ReaderError as error:
             raise DbtRuntimeError(str(error)) from None
@@ -112,6 +113,11 @@ class Plugin(BasePlugin):
         conn.execute(
             "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email",
             [addresses],
+        )
+        conn.execute(
+            "create or replace table mailing.not_learners as select unnest($1::varchar[]) as username,"
+            " unnest($2::varchar[]) as email, unnest($3::bigint[]) as student_id",
+            [[getattr(each, column) for each in not_learners] for column in NotLearner._fields],
         )
         conn.execute(
             "create or replace table mailing.send_log_lines as"

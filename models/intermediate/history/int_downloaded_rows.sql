@@ -2,7 +2,7 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('stg_edx__grade_report_rows') }}
+    select * from {{ ref('int_grade_report_rows') }}
 ),
 
 repeated_rows as (
