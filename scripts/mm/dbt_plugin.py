@@ -10,8 +10,10 @@ import fcntl
 import os
 import shutil
 import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -26,6 +28,8 @@ from mm import edx_files, edx_reports, last_build, send_log
 from mm.addresses import read_address
 from mm.optouts import NotLearner, NotLearners, OptOuts
 from mm.settings import PRIVATE_UMASK, ReaderError
+
+Entry = TypeVar("Entry")
 
 
 class Plugin(BasePlugin):
@@ -83,8 +87,9 @@ class Plugin(BasePlugin):
         """Load what a command needs, and return whether it may keep what is in the marts."""
         flags = get_flags()
         may_keep = True
+        self._not_learners = _read(NotLearners, self.data_dir / "not_learners.csv")
         if flags.WHICH in {"build", "run"}:
-            self._project = last_build.project_version(get_invocation_started_at())
+            self._project = self._project_version()
             note = last_build.take_away_note(conn)
             has_lost = edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
             may_keep = False
@@ -99,16 +104,15 @@ class Plugin(BasePlugin):
         self._begun = get_invocation_id()
         return may_keep
 
+    def _project_version(self) -> str | None:
+        return last_build.project_version(get_invocation_started_at(), said=repr(self._not_learners))
+
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load opt-outs, the send log and the seeds' addresses as the sender itself reads them."""
         if misplaced := list(edx_files.misplaced_lists(self.data_dir)):
             raise DbtRuntimeError("\n".join(f"{sentence}." for sentence in misplaced))
-        try:
-            addresses = list(OptOuts(self.data_dir / "unsubscribed.csv"))
-            not_learners = list(NotLearners(self.data_dir / "not_learners.csv"))
-            lines = list(send_log.read_lines(self.send_log))
-        except ReaderError as error:
-            raise DbtRuntimeError(str(error)) from None
+        addresses = _read(OptOuts, self.data_dir / "unsubscribed.csv")
+        lines = _read(send_log.read_lines, self.send_log)
         conn.execute("create schema if not exists mailing")
         conn.execute(
             "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email",
@@ -117,7 +121,7 @@ class Plugin(BasePlugin):
         conn.execute(
             "create or replace table mailing.not_learners as select unnest($1::varchar[]) as username,"
             " unnest($2::varchar[]) as email, unnest($3::bigint[]) as student_id",
-            [[getattr(each, column) for each in not_learners] for column in NotLearner._fields],
+            [[getattr(each, column) for each in self._not_learners] for column in NotLearner._fields],
         )
         conn.execute(
             "create or replace table mailing.send_log_lines as"
@@ -144,7 +148,7 @@ class Plugin(BasePlugin):
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
             raise DbtRuntimeError(message) from None
-        if self._project and self._project == last_build.project_version(get_invocation_started_at()):
+        if self._project and self._project == self._project_version():
             last_build.remember(self.connection.cursor(), self._project, target_config.relation.render())
 
 
@@ -167,6 +171,14 @@ def _check_usable(path: Path, *statements: str) -> None:
         name = type(error).__name__
         _say(f"The working file {path} is damaged or of another version ({name}): it is built anew.")
         _discard(path)
+
+
+def _read(read: Callable[[Path], Iterable[Entry]], path: Path) -> list[Entry]:
+    """Read a record with what the sender reads it with."""
+    try:
+        return list(read(path))
+    except ReaderError as error:
+        raise DbtRuntimeError(str(error)) from None
 
 
 def _discard(path: Path) -> None:

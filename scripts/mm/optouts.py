@@ -64,6 +64,8 @@ class _PeopleList(ABC, Generic[Entry]):
                 self._entries |= self._read()
                 self._seen = seen
         except FileNotFoundError:
+            if self.path.is_symlink():
+                self._refuse("it is a link, and what it leads to is not there")
             self._seen = None
         except OSError as error:
             message = f"{self.path} cannot be read ({error.strerror}): nobody is mailed until it is."
