@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 import duckdb
+import yaml
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 from dbt.flags import get_flags
@@ -32,11 +33,13 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, str]) -> None:
         """Make the working file ready to be opened.
 
-        Raises DbtRuntimeError for a program that the seeds do not have, or when another build is running.
+        Raises DbtRuntimeError for a program or a column that the seeds do not have, or when another build is
+        running.
         """
         self._beginning = Lock()
         program = plugin_config["program"]
         _check_program(program)
+        _check_columns_of_seeds()
         os.umask(PRIVATE_UMASK)
         self.data_dir = Path(plugin_config["data_dir"])
         self.folder = self.data_dir / program
@@ -165,6 +168,22 @@ def _check_program(program: str) -> None:
             "Choose one with --vars 'program: NAME'."
         )
         raise DbtRuntimeError(message)
+
+
+def _check_columns_of_seeds() -> None:
+    """Say which column a seed of an older version lacks, where the SQL that needs it would only fail."""
+    described = yaml.safe_load(Path("seeds/_seeds.yml").read_text(encoding="utf-8"))["seeds"]
+    for seed in described:
+        path = Path("seeds", f"{seed['name']}.csv")
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            header = [cell.strip().lower() for cell in next(csv.reader(file), [])]
+        missing = [column["name"] for column in seed["columns"] if column["name"] not in header]
+        if missing:
+            message = (
+                f"{path}: its first line has no column {', '.join(missing)}. Add it, with a cell in every "
+                "row; seeds/_seeds.yml says what the cells hold."
+            )
+            raise DbtRuntimeError(message)
 
 
 def _quoted(path: Path) -> str:
