@@ -560,6 +560,8 @@ WRONG_SEEDS = [
         "credential,four,Master of Applied",
         ["demo", "certificates_required"],
     ),
+    ("programs.csv", "md5,eligible\nlgdm,", "md5,passed\nlgdm,", ["engy", "certificate_mail", "passed"]),
+    ("programs.csv", "md5,eligible\nengy,", "md5,\nengy,", ["corpinn", "certificate_mail", "empty"]),
     ("enrollment_tracks.csv", "masters,true", "masters,perhaps", ["masters", "is_verified"]),
     ("enrollment_tracks.csv", "credit,false", "audit,false", ["track audit"]),
 ]
@@ -581,6 +583,24 @@ def test_a_wrong_seed_stops_the_build_and_names_the_row(
     name, _, _, words = wrong
     lines = [text for text in wrong_seeds.output.splitlines() if f"seeds/{name}" in text]
     assert any(all(word in text for word in words) for text in lines), lines
+
+
+@scenario
+def seed_of_an_older_version(place: Place) -> Build:
+    """Build with a seed that lacks a column and one that has it under a name in other letter case."""
+    for line in (place.root / "seeds" / "programs.csv").read_text("utf-8").splitlines():
+        place.change_seed("programs.csv", line, line.rpartition(",")[0])
+    place.change_seed("enrollment_tracks.csv", "track,is_verified", "Track,is_verified")
+    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
+    return place.build("lgdm")
+
+
+def test_a_seed_without_a_column_stops_the_build_and_names_it(seed_of_an_older_version: Build) -> None:
+    assert seed_of_an_older_version.returncode != 0
+    output = seed_of_an_older_version.output
+    assert "seeds/programs.csv: its first line has no column certificate_mail." in output
+    assert "enrollment_tracks" not in output
+    assert "Traceback" not in output
 
 
 def test_wrong_seeds_publish_nothing(wrong_seeds: Build) -> None:

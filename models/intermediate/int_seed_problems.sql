@@ -71,6 +71,11 @@ checks as (
                 coalesce(unsubscribe_hash, '') not in ('hmac-sha256', 'md5'),
                 'its unsubscribe_hash is neither hmac-sha256 nor md5'
             ),
+            (
+                coalesce(certificate_mail, '') not in ('eligible', 'delivered'),
+                'its certificate_mail, ' || coalesce(certificate_mail, 'empty')
+                || ', is neither eligible nor delivered'
+            ),
         ] as problems,
     from programs
     union all

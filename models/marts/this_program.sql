@@ -29,6 +29,7 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
+        certificate_mail,
     from programs
     where
         program = '{{ var("program") }}'
