@@ -264,10 +264,13 @@ def test_resending_gives_an_address_one_mail(world: World, server: MailServer) -
     assert server.recipients == {FIRST: 1}
     # the other account's may have arrived or not: the address has its mail
     assert "0 mails would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
-    # nor does it get another account's of the mailout beside the one that goes out again
-    world.log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n")
+    # so its mail of a later mailout is due
     other = {"trigger_course": "bees2x", "trigger_course_instance": "ExampleX_BEES2x_1T2026"}
-    world.publish([candidate(1, **had), candidate(2, **upper, **other)])
+    later = candidate(3, **upper, **other)
+    world.publish([candidate(1, **had), candidate(2, **upper, **had), later])
+    assert "1 mail would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
+    # but not beside one that goes out again
+    world.log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n")
     assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
     assert world.log_rows()[-1]["student_id"] == "1"
 
