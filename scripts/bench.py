@@ -530,7 +530,7 @@ def candidates(count: int) -> Iterator[Candidate]:
         after = (
             (None, None, None, "none left") if n % 7 == 0 else (*following, ("enrol", "continue")[n % 3 // 2])
         )
-        yield Candidate(*learner, *course, n % 2, n % 4, 4, *after, None)
+        yield Candidate(*learner, *course, n % 2, n % 5 > 0, n % 4, 4, *after, None)
 
 
 def render_seconds(count: int, *, whole: bool = False) -> float:

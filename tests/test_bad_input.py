@@ -713,6 +713,7 @@ WRONG_SEEDS = [
         ",?issr.education@uq.edu.au,Congr",
         ["lgdm", "its reply_to"],
     ),
+    ("programs.csv", "md5,eligible\nlgdm,", "md5,passed\nlgdm,", ["engy", "certificate_mail", "passed"]),
     ("enrollment_tracks.csv", "masters,true", "masters,perhaps", ["masters", "is_verified"]),
     ("enrollment_tracks.csv", "credit,false", "audit,false", ["track audit"]),
 ]

@@ -32,6 +32,7 @@ DEMO = Program(
     subject="Congratulations on your progress in Urban Beekeeping",
     unsubscribe_base="https://www.example.org/unsubscribe",
     unsubscribe_hash="hmac-sha256",
+    certificate_mail="delivered",
 )
 # `printf '%s' ada+bees@example.org | openssl dgst -sha256 -hmac 'an invented secret'`
 HMAC_OF_ADA = "a7634126bc7328fc0949d48e4c152cf0edb1ddfacc87e4314f5f064a37e47b09"
@@ -128,6 +129,34 @@ def test_an_audit_learner_is_told_to_verify_and_a_certified_one_to_share() -> No
         assert "LinkedIn" in body
         assert "audit" not in body
         assert "verified." not in body
+
+
+@pytest.mark.parametrize(
+    ("certificates", "says"),
+    [
+        (1, "You have passed 1 of the 4 courses that the Urban Beekeeping MicroMasters credential takes."),
+        (3, "With 3 of 4 courses passed you belong to a special cohort"),
+    ],
+)
+def test_before_the_certificate_is_there_a_mail_speaks_of_passing_and_not_of_showing_it(
+    certificates: int, says: str
+) -> None:
+    passed = {"trigger_course_verified": 1, "no_certificate_eligible": certificates}
+    for body in bodies(**passed, is_certificate_delivered=False):
+        assert "Congratulations on passing Bee Biology!" in body
+        assert says in body
+        assert "LinkedIn" not in body
+        assert "certificate" not in body
+        assert "Continue with Hives" in body
+    # where the report does not tell, as if it were there
+    for body in bodies(**passed, is_certificate_delivered=None):
+        assert body in bodies(**passed, is_certificate_delivered=True)
+        assert "Congratulations on completing Bee Biology!" in body
+        assert "LinkedIn" in body
+
+
+def test_a_mail_to_an_auditor_is_the_same_whatever_the_report_says_of_a_certificate() -> None:
+    assert bodies(is_certificate_delivered=False) == bodies()
 
 
 def test_the_next_course_is_to_enrol_in_to_continue_or_absent() -> None:

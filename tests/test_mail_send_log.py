@@ -115,6 +115,35 @@ def test_attempts_count_and_the_gravest_outcome_stands(path: Path) -> None:
     assert outcome_of(path, KEY._replace(trigger_course_verified=0)) is None
 
 
+def test_a_mail_counts_for_its_address_whoever_the_learner_was(path: Path) -> None:
+    write(KEY, Event.SENT)
+    other = KEY._replace(student_id=8)
+    history = read_history(path)
+    assert history.outcome(other) is None
+    assert history.outcome(other, " A@Example.ORG ") is Event.SENT
+    assert history.outcome(other, "aa@example.org") is None
+    assert history.outcome(other._replace(trigger_course_verified=0), "a@example.org") is None
+    assert history.outcome(other._replace(trigger_course_instance="X"), "a@example.org") is None
+    # its own, to whatever address
+    assert history.outcome(KEY, "b@example.org") is Event.SENT
+    with SendLog("demo") as log:
+        intent = log.intend(other, "<id@example.org>", "B@example.org")
+        assert log.history.outcome(KEY._replace(student_id=9), "b@example.org") is Event.UNKNOWN
+        log.conclude(intent, Event.FAILED, "550 no")
+        assert log.history.outcome(KEY._replace(student_id=9), "b@example.org") is Event.FAILED
+
+
+def test_an_address_that_was_cut_off_is_nobodys(path: Path) -> None:
+    write(KEY, None)
+    content = path.read_bytes()
+    end_of_address = content.rindex(b"a@example.org") + len("a@example.org")
+    for cut, expected in ((end_of_address, None), (end_of_address + 1, Event.UNKNOWN)):
+        path.write_bytes(content[:cut])
+        history = read_history(path)
+        assert history.outcome(KEY) is Event.UNKNOWN
+        assert history.outcome(KEY._replace(student_id=8), "a@example.org") is expected
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -361,6 +361,47 @@ def test_a_connection_lost_after_the_end_of_a_mail_leaves_it_unknown(
     assert "0 mails would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
 
 
+def test_what_went_to_the_address_by_another_account_is_not_sent_again(
+    world: World, server: MailServer
+) -> None:
+    world.publish([candidate(1), candidate(2), candidate(3), candidate(4)])
+    addresses = ("Learner1@Example.org", SECOND, "learner3@example.org.au", "learner4@example.org")
+    kinds = (0, 0, 0, 1)
+    lines = (
+        f"{number + 10},ExampleX_BEES1x_1T2026,{kind},1,{event},2026-01-01T00:00:00Z,<x>,{address},250"
+        for number, (address, kind) in enumerate(zip(addresses, kinds, strict=True), 1)
+        for event in (("intent",) if number == 2 else ("intent", "sent"))
+    )
+    world.log.write_text("\n".join((LOG_COLUMNS, *lines, "")))
+    listed = world.mm("list", "demo").stdout
+    assert "1  sent since the build" in listed
+    assert "1  unknown whether sent" in listed
+    # another address, and another kind of mail
+    assert world.mm("send", "demo", "--confirm", 2).returncode == 0
+    assert server.recipients == {THIRD: 1, "learner4@example.org": 1}
+
+
+def test_resending_gives_an_address_one_mail(world: World, server: MailServer) -> None:
+    had = {"excluded_reason": "already mailed"}
+    upper = {"email": FIRST.upper()}
+    world.publish([candidate(1, **had), candidate(2, **upper, **had)])
+    unknown = [f"{number},ExampleX_BEES1x_1T2026,0,1,intent,2026-01-01T00:00:00Z,<x>," for number in (1, 2)]
+    world.log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n{unknown[1]}{FIRST.upper()},\n")
+    assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
+    assert server.recipients == {FIRST: 1}
+    # the other account's may have arrived or not: the address has its mail
+    assert "0 mails would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
+    # so its mail of a later mailout is due
+    other = {"trigger_course": "bees2x", "trigger_course_instance": "ExampleX_BEES2x_1T2026"}
+    later = candidate(3, **upper, **other)
+    world.publish([candidate(1, **had), candidate(2, **upper, **had), later])
+    assert "1 mail would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
+    # but not beside one that goes out again
+    world.log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n")
+    assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
+    assert world.log_rows()[-1]["student_id"] == "1"
+
+
 def test_resending_gives_a_learner_one_mail_and_heeds_opt_outs(world: World, server: MailServer) -> None:
     world.publish(THREE)
     server.answers["END"] = lambda address: None if address == FIRST else "drop"

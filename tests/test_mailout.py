@@ -26,8 +26,10 @@ from report_fixtures import (
 PASSED, FAILED = "0.7", "0.69"
 
 
-def certified(student_id: int, status: str = "enrolled") -> Row:
-    return grade_row(student_id, "0.9", "verified", "Y", status)
+def certified(student_id: int, status: str = "enrolled", delivered: str = "Y", email: str = "") -> Row:
+    who, address, *cells = grade_row(student_id, "0.9", "verified", "Y", status)
+    certificate = (delivered, "verified" if delivered == "Y" else "N/A")
+    return (who, email or address, *cells[:5], *certificate, status)
 
 
 def audited(student_id: int, grade: str = PASSED) -> Row:
@@ -54,9 +56,20 @@ FILES = {
         # as edX has it, no mail can go there
         (14, "pupil14@learners.example.org\u200b", "pupil_14", *certified(14)[3:]),
         *(certified(student_id) for student_id in OPTED_OUT),
+        certified(21),
     ],
-    "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [audited(9), certified(10)],
-    "UQx_ENGY2x_1T2019_grade_report_2019-06-01-0000.csv": [certified(10)],
+    "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [
+        audited(9),
+        certified(10),
+        # an account with the address of learner 21, who is in another course
+        certified(20, email="Pupil21@learners.example.org"),
+        certified(22, delivered="N"),
+    ],
+    "UQx_ENGY2x_1T2019_grade_report_2019-06-01-0000.csv": [
+        certified(10),
+        certified(23, email=" PUPIL24@learners.example.org"),
+        certified(24),
+    ],
     "UQx_ENGY3x_1T2019_grade_report_2019-06-01-0000.csv": [certified(4), audited(11)],
     # learner 2 is in engy1x's coming run already
     "UQx_ENGY1x_1T2019a_grade_report_2019-06-01-0000.csv": [grade_row(2, "0.0", "audit")],
@@ -79,6 +92,11 @@ CANDIDATES = [
     (11, "engy3x", 0, None, "none left", None),
     (14, "engy0x", 1, "engy1x", "enrol", "no valid address"),
     *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
+    (20, "engy1x", 1, "engy0x", "enrol", None),
+    (21, "engy0x", 1, "engy1x", "enrol", "same address"),
+    (22, "engy1x", 1, "engy0x", "enrol", None),
+    (23, "engy2x", 1, "engy0x", "enrol", None),
+    (24, "engy2x", 1, "engy0x", "enrol", "same address"),
 ]
 QUERY = (
     "select student_id, trigger_course, trigger_course_verified, next_course, next_course_reason,"
@@ -151,7 +169,7 @@ def first_build(story: Story) -> Build:
 @pytest.fixture(scope="module")
 def first_mails(story: Story, first_build: Build) -> dict[str, EmailMessage]:
     del first_build
-    return {message["To"].addresses[0].username: message for message in story.send(5)}
+    return {message["To"].addresses[0].username: message for message in story.send(8)}
 
 
 def body(message: EmailMessage, kind: str) -> str:
@@ -170,14 +188,31 @@ def test_the_sets_are_the_candidates_that_are_not_left_out(first_build: Build) -
         for name in ("mailout", "mailout_audit_passed", "mailout_certificate_eligible")
     }
     assert by_set == {
-        "mailout": [(1,), (2,), (9,), (10,), (11,)],
+        "mailout": [(1,), (2,), (9,), (10,), (11,), (20,), (22,), (23,)],
         "mailout_audit_passed": [(1,), (11,)],
-        "mailout_certificate_eligible": [(2,), (9,), (10,)],
+        "mailout_certificate_eligible": [(2,), (9,), (10,), (20,), (22,), (23,)],
     }
 
 
-def test_each_learner_of_the_mailout_gets_one_mail(first_mails: dict[str, EmailMessage]) -> None:
-    assert sorted(first_mails) == ["Pupil1+edx", "pupil10", "pupil11", "pupil2", "pupil9"]
+def test_each_learner_and_each_address_of_the_mailout_gets_one_mail(
+    first_mails: dict[str, EmailMessage],
+) -> None:
+    assert sorted(first_mails) == [
+        *("PUPIL24", "Pupil1+edx", "Pupil21", "pupil10", "pupil11", "pupil2", "pupil22", "pupil9"),
+    ]
+    # the later course's, engy1x
+    assert "Climate Science and Policy!" in body(first_mails["Pupil21"], "plain")
+
+
+def test_who_passed_and_has_no_certificate_yet_is_not_told_to_show_it(
+    first_mails: dict[str, EmailMessage],
+) -> None:
+    for kind in ("plain", "html"):
+        due, there = (" ".join(body(first_mails[who], kind).split()) for who in ("pupil22", "Pupil21"))
+        assert "Congratulations on passing Climate Science and Policy!" in due
+        assert "LinkedIn" not in due
+        assert "Congratulations on completing Climate Science and Policy!" in there
+        assert "LinkedIn" in there
 
 
 def test_an_auditor_is_told_to_verify_and_where_to_go_on(first_mails: dict[str, EmailMessage]) -> None:
@@ -212,13 +247,21 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
     assert story.send(0) == []
     rebuilt = story.build()
     assert rebuilt.rows("from mailout") == []
-    assert rebuilt.rows("select status, count(*) from send_log group by all") == [("sent", 5)]
+    assert rebuilt.rows("select status, count(*) from send_log group by all") == [("sent", 8)]
     mailed = rebuilt.rows(
         "select student_id, trigger_course from mailout_candidates"
         " where excluded_reason = 'already mailed' order by all"
     )
-    assert mailed == [(1, "engy0x"), (2, "engy0x"), (9, "engy0x"), (10, "engy2x"), (11, "engy3x")]
-    # a week later learner 1 has verified; an opt-in list says yes, at last, for 1 alone
+    assert mailed == [
+        *((1, "engy0x"), (2, "engy0x"), (9, "engy0x"), (10, "engy2x"), (11, "engy3x")),
+        # 24 by its address
+        *((20, "engy1x"), (22, "engy1x"), (23, "engy2x"), (24, "engy2x")),
+    ]
+    same_address = "select student_id from mailout_candidates where excluded_reason = 'same address'"
+    assert rebuilt.rows(same_address) == [(21,)]
+    # a week later learner 1 has verified; an opt-in list says yes, at last, for 1 and 14 alone; and the
+    # program waits for certificates
+    story.place.change_seed("programs.csv", "eligible\nlgdm,", "delivered\nlgdm,")
     story.place.write(
         "engy",
         "UQx_ENGY0x_1T2019_grade_report_2019-06-08-0000.csv",
@@ -227,6 +270,7 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
             certified(2),
             certified(12),
             certified(13),
+            certified(14, delivered="N"),
         ),
     )
     story.place.write(
@@ -236,12 +280,25 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
         "1,pupil_1,pupil1+edx@learners.example.org,False,course-v1:UQx+ENGY0x+1T2019,2019-01-01 00:00:00\r\n"
         "1,pupil_1,pupil1+edx@learners.example.org,True,course-v1:UQx+ENGY0x+1T2019,2019-02-01 00:00:00\r\n"
         "12,pupil_12,pupil12@learners.example.org,True,course-v1:UQx+ENGY0x+1T2019,2019-01-01 00:00:00\r\n"
-        "12,pupil_12,pupil12@learners.example.org,False,course-v1:UQx+ENGY0x+1T2019,2019-02-01 00:00:00\r\n",
+        "12,pupil_12,pupil12@learners.example.org,False,course-v1:UQx+ENGY0x+1T2019,2019-02-01 00:00:00\r\n"
+        "14,pupil_14,pupil14@learners.example.org,True,course-v1:UQx+ENGY0x+1T2019,2019-01-01 00:00:00\r\n",
     )
     later = story.build()
     reasons = later.rows(
         "select student_id, trigger_course_verified, excluded_reason from mailout_candidates"
         " where trigger_course = 'engy0x' order by all"
     )
-    assert reasons == [(1, 1, None), (2, 1, "not opted in"), (12, 1, "not opted in"), (13, 1, "not opted in")]
+    assert reasons == [
+        (1, 1, None),
+        *((number, 1, "not opted in") for number in (2, 12, 13)),
+        (14, 1, "certificate not delivered"),
+    ]
     assert [message["To"].addresses[0].username for message in story.send(1)] == ["Pupil1+edx"]
+    # another week later the certificate is there
+    story.place.write(
+        "engy", "UQx_ENGY0x_1T2019_grade_report_2019-06-15-0000.csv", grade_report(certified(14))
+    )
+    assert story.build().rows("select student_id, is_certificate_delivered from mailout") == [(14, True)]
+    [message] = story.send(1)
+    assert message["To"].addresses[0].username == "pupil14"
+    assert "LinkedIn" in body(message, "plain")

@@ -7,7 +7,7 @@
 with
 
 programs as (
-    select * from {{ ref('programs') }}
+    select * from {{ ref('stg_seeds__programs') }}
 ),
 
 courses as (
@@ -78,6 +78,10 @@ checks as (
             (
                 coalesce(unsubscribe_hash, '') not in ('hmac-sha256', 'md5'),
                 'its unsubscribe_hash is neither hmac-sha256 nor md5'
+            ),
+            (
+                certificate_mail not in ('eligible', 'delivered'),
+                'its certificate_mail, ' || certificate_mail || ', is neither eligible nor delivered'
             ),
             {%- for column in address_columns %}
                 (

@@ -2,7 +2,7 @@
 with
 
 programs as (
-    select * from {{ ref('programs') }}
+    select * from {{ ref('stg_seeds__programs') }}
 ),
 
 courses as (

@@ -4,7 +4,7 @@
 with
 
 programs as (
-    select * from {{ ref('programs') }}
+    select * from {{ ref('stg_seeds__programs') }}
 ),
 
 -- nothing is built on seeds that are wrong
@@ -29,6 +29,7 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
+        coalesce(certificate_mail, 'eligible') as certificate_mail,
     from programs
     where
         program = '{{ var("program") }}'

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event as Flag
 
-from mm.optouts import OptOuts
+from mm.optouts import OptOuts, normalized
 from mm.published import Candidate, read_candidates, read_mailout
 from mm.render import Renderer, mail_address
 from mm.send_log import Event, History, MailKey, SendLog
@@ -55,13 +55,13 @@ def key_of(candidate: Candidate) -> MailKey:
 def select(program: str, history: History, opt_outs: OptOuts, *, resend_unknown: bool = False) -> Selection:
     """Return who gets a mail now: the built mailout, less what the log and the opt-outs say by now.
 
-    resend_unknown: mails that may have been accepted go out again, in the learner's place in the
-    mailout, if any. ReaderError where the published database cannot be read.
+    resend_unknown: mails that may have been accepted go out again, in the place of what the address
+    has in the mailout, if anything. ReaderError where the published database cannot be read.
     """
     selection = Selection()
     again = _unknown_mails(program, history) if resend_unknown else []
-    mailed_again = {candidate.student_id for candidate in again}
-    rest = (mail for mail in read_mailout(program) if mail.student_id not in mailed_again)
+    mailed_again = {_address(candidate) for candidate in again}
+    rest = (mail for mail in read_mailout(program) if _address(mail) not in mailed_again)
     for candidate in (*again, *rest):
         reason = _left_out_reason(candidate, history, opt_outs, resend_unknown=resend_unknown)
         reason = reason or _no_address_reason(candidate)
@@ -149,18 +149,25 @@ def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: Sen
 
 
 def _unknown_mails(program: str, history: History) -> list[Candidate]:
-    again: dict[int, Candidate] = {}
+    again: dict[str, Candidate] = {}
     for candidate in read_candidates(program):
         mailed = candidate.excluded_reason in {None, "already mailed"}
-        if mailed and history.outcome(key_of(candidate)) is Event.UNKNOWN:
-            again.setdefault(candidate.student_id, candidate)
+        key = key_of(candidate)
+        # The learner's own mail, which another account with the address has not had for certain.
+        outcomes = {history.outcome(key), history.outcome(key, candidate.email)}
+        if mailed and outcomes == {Event.UNKNOWN}:
+            again.setdefault(_address(candidate), candidate)
     return list(again.values())
+
+
+def _address(candidate: Candidate) -> str:
+    return normalized(candidate.email or "")
 
 
 def _left_out_reason(
     candidate: Candidate, history: History, opt_outs: OptOuts, *, resend_unknown: bool
 ) -> str | None:
-    outcome = history.outcome(key_of(candidate))
+    outcome = history.outcome(key_of(candidate), candidate.email)
     if outcome is Event.SENT:
         return "sent since the build"
     if outcome is Event.UNKNOWN and not resend_unknown:

@@ -37,6 +37,7 @@ class Program:
     subject: str | None
     unsubscribe_base: str | None
     unsubscribe_hash: str | None
+    certificate_mail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Candidate:
     """A learner and the course that triggers a mail, a row of `mailout_candidates` or `mailout`.
 
     trigger_course_verified is 0 (passed on the audit track) or 1 (certificate-eligible).
+    is_certificate_delivered None: the report does not tell.
     next_course_reason is `enrol`, `continue` or `none left`; with the last, next_course is None.
     student_name None: edX has no name. excluded_reason None: will be mailed.
     """
@@ -57,6 +59,7 @@ class Candidate:
     trigger_course_title: str
     trigger_course_link: str | None
     trigger_course_verified: int
+    is_certificate_delivered: bool | None
     no_certificate_eligible: int
     certificates_required: int
     next_course: str | None

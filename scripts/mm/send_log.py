@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from mm.optouts import normalized
 from mm.settings import ReaderError, check_program, database_dir
 
 COLUMNS = (
@@ -85,23 +86,28 @@ class Intent:
 
 
 class History:
-    """What a send log says, by learner, course instance and kind."""
+    """What a send log says, by learner or address, course instance and kind."""
 
     def __init__(self) -> None:
         """Begin with nothing sent."""
         self._attempts: dict[MailKey, list[Attempt]] = {}
+        self._attempts_by_address: dict[tuple[str, str, int], list[Attempt]] = {}
 
     def __iter__(self) -> Iterator[Attempt]:
         """Go through all attempts, a learner's together, in the order of their first lines."""
         for attempts in self._attempts.values():
             yield from attempts
 
-    def outcome(self, key: MailKey) -> Event | None:
+    def outcome(self, key: MailKey, email: str | None = None) -> Event | None:
         """Return SENT if any attempt was, else UNKNOWN if any may have been, else FAILED, DEFERRED or None.
 
-        None: no attempt was made.
+        email: what went to that address for the same run and kind counts, too, whoever the learner
+        was. None: no attempt was made.
         """
-        outcomes = {attempt.outcome for attempt in self._attempts.get(key, [])}
+        attempts = list(self._attempts.get(key, []))
+        if email is not None:
+            attempts += self._attempts_by_address.get(_address_key(key, email), [])
+        outcomes = {attempt.outcome for attempt in attempts}
         for event in (Event.SENT, Event.UNKNOWN, Event.FAILED, Event.DEFERRED):
             if event in outcomes:
                 return event
@@ -111,8 +117,10 @@ class History:
         """Return the number of the key's next attempt, from 1."""
         return max((attempt.attempt for attempt in self._attempts.get(key, [])), default=0) + 1
 
-    def record(self, key: MailKey, number: int, event: Event, logged_at: str, detail: str) -> None:
-        """Take in one line. An intent is unknown until its outcome is recorded."""
+    def record(  # noqa: PLR0913, PLR0917 - what a line says
+        self, key: MailKey, number: int, event: Event, logged_at: str, email: str, detail: str
+    ) -> None:
+        """Take in one line. An intent is unknown until its outcome is recorded; torn cells are empty."""
         attempts = self._attempts.setdefault(key, [])
         known = next((attempt for attempt in attempts if attempt.attempt == number), None)
         if known is None:
@@ -120,6 +128,10 @@ class History:
             attempts.append(known)
         if event is not Event.INTENT:
             known.outcome, known.logged_at, known.detail = event, logged_at, detail
+        if email:
+            to_address = self._attempts_by_address.setdefault(_address_key(key, email), [])
+            if known not in to_address:
+                to_address.append(known)
 
 
 def log_path(program: str) -> Path:
@@ -165,7 +177,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise ReaderError(message) from error
 
 
-def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, str, str] | None:
+def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, str, str, str] | None:
     cells = line.split(",")
     if len(cells) <= _CELLS_OF_AN_INTENT:
         # Torn inside its key: such an intent was not on disk yet, so nothing was accepted.
@@ -180,7 +192,9 @@ def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, st
     if len(cells) > len(COLUMNS):
         raise _unreadable(path, number)
     whole = dict(zip(COLUMNS, cells, strict=False))
-    return key, attempt, event, whole.get("logged_at", ""), whole.get("detail", "")
+    # Only a cell that a comma ends is whole.
+    email = whole.get("email", "") if "detail" in whole else ""
+    return key, attempt, event, whole.get("logged_at", ""), email, whole.get("detail", "")
 
 
 def _unreadable(path: Path, number: int) -> ReaderError:
@@ -327,7 +341,7 @@ class SendLog:
         line = f"{head}{rest}{detail}\n".encode()
         self._write(line)
         self._size += len(line)
-        self.history.record(intent.key, intent.attempt, event, logged_at, detail)
+        self.history.record(intent.key, intent.attempt, event, logged_at, intent.email, detail)
 
     def _write(self, line: bytes) -> None:
         before = os.fstat(self._file).st_size
@@ -346,6 +360,10 @@ class SendLog:
             f"The send log {self.path} cannot be written ({error.strerror}): sending stopped. "
             f"Make room or mend the permissions; `mm send {self._program}` then sends the rest."
         )
+
+
+def _address_key(key: MailKey, email: str) -> tuple[str, str, int]:
+    return normalized(email), key.trigger_course_instance, key.trigger_course_verified
 
 
 def _clean(text: str) -> str:

@@ -25,8 +25,8 @@ report_files as (
     select * from {{ ref('int_report_files_judged') }}
 ),
 
-send_log as (
-    select * from {{ ref('send_log') }}
+mails_had as (
+    select * from {{ ref('int_mailout_mails_had') }}
 ),
 
 -- without an opt-in list nobody is left out for not being in one
@@ -34,16 +34,6 @@ opt_in_lists as (
     select count(*) > 0 as are_there
     from report_files
     where report_kind = 'email_opt_in' and status = 'used'
-),
-
--- a mail whose outcome is unknown may have been read
-mails_had as (
-    select distinct
-        student_id,
-        trigger_course_instance,
-        trigger_course_verified,
-    from send_log
-    where status in ('sent', 'unknown')
 ),
 
 final as (
@@ -57,6 +47,11 @@ final as (
                 then 'retired account'
             when coalesce(triggers.enrollment_status, 'enrolled') != 'enrolled'
                 then 'unenrolled'
+            when
+                this_program.certificate_mail = 'delivered'
+                and triggers.trigger_course_verified = 1
+                and not triggers.is_certificate_delivered
+                then 'certificate not delivered'
             when not {{ is_mail_address('learners.email') }}
                 then 'no valid address'
             when unsubscribed.email is not null
@@ -65,7 +60,7 @@ final as (
                 opt_in_lists.are_there
                 and not coalesce(email_preferences.is_opted_in_for_email, false)
                 then 'not opted in'
-            when mails_had.student_id is not null
+            when mails_had.had_this_mail
                 then 'already mailed'
         end as excluded_reason,
     from triggers
@@ -77,8 +72,7 @@ final as (
     left join mails_had
         on
             triggers.student_id = mails_had.student_id
-            and lower(triggers.trigger_course_instance) = lower(mails_had.trigger_course_instance)
-            and triggers.trigger_course_verified = mails_had.trigger_course_verified
+            and triggers.trigger_course = mails_had.trigger_course
 )
 
 select * from final

@@ -36,6 +36,7 @@ final as (
         course_runs.title as trigger_course_title,
         course_runs.link as trigger_course_link,
         if(details.enrollment_track = 'audit', 0, 1) as trigger_course_verified,
+        details.certificate_delivered = 'Y' as is_certificate_delivered,
         details.enrollment_status,
         details.reported_at,
         certificates.no_certificate_eligible,

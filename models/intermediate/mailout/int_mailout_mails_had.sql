@@ -1,0 +1,75 @@
+-- One row per trigger of whose learner, or of whose learner's address, the send log tells of a mail.
+with
+
+triggers as (
+    select * from {{ ref('int_mailout_triggers') }}
+),
+
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+send_log as (
+    select * from {{ ref('send_log') }}
+),
+
+-- a mail whose outcome is unknown may have been read
+mails as (
+    select
+        student_id,
+        lower(trim(email)) as address,
+        lower(trigger_course_instance) as run_key,
+        trigger_course_verified,
+        intended_at,
+    from send_log
+    where status in ('sent', 'unknown')
+),
+
+-- A mailout lasts until there is a newer grade report: until then, whoever had a mail for one course
+-- gets none for another. Of a line of the log that was cut off nobody knows when that was.
+learners_mails as (
+    select
+        triggers.student_id,
+        triggers.trigger_course,
+        true as is_own,
+        lower(triggers.trigger_course_instance) = mails.run_key as is_same_run,
+        triggers.trigger_course_verified = mails.trigger_course_verified as is_same_kind,
+        coalesce(triggers.reported_at < mails.intended_at, true) as is_of_this_mailout,
+    from triggers
+    inner join mails on triggers.student_id = mails.student_id
+),
+
+other_accounts_mails as (
+    select
+        triggers.student_id,
+        triggers.trigger_course,
+        false as is_own,
+        lower(triggers.trigger_course_instance) = mails.run_key as is_same_run,
+        triggers.trigger_course_verified = mails.trigger_course_verified as is_same_kind,
+        coalesce(triggers.reported_at < mails.intended_at, true) as is_of_this_mailout,
+    from triggers
+    inner join learners on triggers.student_id = learners.student_id
+    inner join mails
+        on
+            lower(trim(learners.email)) = mails.address
+            and triggers.student_id != mails.student_id
+),
+
+all_mails as (
+    select * from learners_mails
+    union all
+    select * from other_accounts_mails
+),
+
+final as (
+    select
+        student_id,
+        trigger_course,
+        bool_or(is_same_run and is_same_kind) as had_this_mail,
+        bool_or(is_own and not is_same_run and is_of_this_mailout) as had_another_courses_mail,
+        bool_or(not is_own and is_of_this_mailout) as had_another_accounts_mail,
+    from all_mails
+    group by student_id, trigger_course
+)
+
+select * from final
