@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,10 +97,11 @@ def grades(tables: dict[str, list[Row]]) -> list[tuple[int, str, float]]:
     return sorted((row[0], row[2], row[5]) for row in tables["course_instancedetails"])
 
 
-def modes(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Tell the mode of a folder and all that is in it."""
-    for path in (folder, *folder.rglob("*")):
-        yield path, stat.filemode(path.stat().st_mode)
+def check_modes(place: Place) -> None:
+    """See that others can read nothing in the folder, and that nobody can write to what is published."""
+    for path in (place.database, *place.database.rglob("*")):
+        expected = "-r--r-----" if path == place.published("lgdm") else "-rw-r-----"
+        assert stat.filemode(path.stat().st_mode) == ("drwxr-x---" if path.is_dir() else expected), path
 
 
 # ---- builds that are killed ----
@@ -176,8 +176,7 @@ def test_no_half_written_file_of_a_killed_build_stays(killed: Killed) -> None:
 
 
 def test_others_can_read_nothing_that_a_killed_build_wrote(killed: Killed) -> None:
-    for path, mode in modes(killed.after.place.database):
-        assert mode == ("drwxr-x---" if path.is_dir() else "-rw-r-----"), path
+    check_modes(killed.after.place)
 
 
 # ---- a client that stays connected; loading what is new; a newer version of the project ----
@@ -353,8 +352,7 @@ def test_no_file_lies_beside_a_published_one(rebuilt: Rebuilt) -> None:
 
 
 def test_others_can_read_nothing_that_holds_learners(rebuilt: Rebuilt) -> None:
-    for path, mode in modes(rebuilt.build.place.database):
-        assert mode == ("drwxr-x---" if path.is_dir() else "-rw-r-----"), path
+    check_modes(rebuilt.build.place)
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])

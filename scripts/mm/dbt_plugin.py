@@ -8,9 +8,9 @@ whole, so that an open BI tool neither blocks a build nor sees half of one.
 import csv
 import fcntl
 import os
-import shutil
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -18,6 +18,7 @@ from typing import TypeVar
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
+from dbt.events.types import JinjaLogWarning
 from dbt.flags import get_flags
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
@@ -27,6 +28,7 @@ from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 from mm import edx_files, edx_reports, last_build, send_log
 from mm.addresses import read_address
 from mm.optouts import NotLearner, NotLearners, OptOuts
+from mm.publish import has_writer, log_of, publish
 from mm.settings import PRIVATE_UMASK, ReaderError
 
 Entry = TypeVar("Entry")
@@ -61,10 +63,22 @@ class Plugin(BasePlugin):
         except BlockingIOError:
             message = f"Another build of {program} is running: wait until it has ended, then build again."
             raise DbtRuntimeError(message) from None
+        for path in (self.working, self.marts):
+            self._check_unwritten(path)
         # DuckDB opens a file of which it cannot read every block: these tables a build needs first.
         first = ("from steps.edx.loader", "from steps.edx.report_files")
         _check_usable(self.working, f"attach '{_quoted(self.working)}' as steps", *first)
         _check_usable(self.marts, marts.to_sql())
+
+    def _check_unwritten(self, path: Path) -> None:
+        # Else it is taken for damaged and made anew, and that program's log lies beside the new one.
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            if has_writer(file):
+                message = (
+                    f"A program has the working file {path} open for writing: close it, then build again. "
+                    f"To read {self.published} is enough."
+                )
+                raise DbtRuntimeError(message)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
@@ -137,13 +151,10 @@ class Plugin(BasePlugin):
 
     def store(self, target_config: TargetConfig) -> None:
         """Publish the marts; the relation given has no part in it but that they were made of its reports."""
-        new = self.marts.with_suffix(".new")
         try:
             self.connection.cursor().execute(f'checkpoint "{self.marts.stem}"')
-            shutil.copyfile(self.marts, new)
-            new.replace(self.published)
+            publish(self.marts, self.published, _warn)
         except (OSError, duckdb.IOException) as error:
-            new.unlink(missing_ok=True)
             message = (
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
@@ -182,7 +193,7 @@ def _read(read: Callable[[Path], Iterable[Entry]], path: Path) -> list[Entry]:
 
 
 def _discard(path: Path) -> None:
-    for part in (path, path.with_name(f"{path.name}.wal")):
+    for part in (path, log_of(path)):
         part.unlink(missing_ok=True)
 
 
@@ -221,3 +232,7 @@ def _quoted(path: Path) -> str:
 
 def _say(message: str) -> None:
     fire_event(Note(msg=message))
+
+
+def _warn(message: str) -> None:
+    fire_event(JinjaLogWarning(msg=f"Warning: {message}"))

@@ -11,6 +11,7 @@ from typing import TypeVar
 import duckdb
 import yaml
 
+from mm.publish import log_of
 from mm.settings import PROJECT, ReaderError, check_program, database_dir
 
 Row = TypeVar("Row")
@@ -91,7 +92,7 @@ def read_mailout(program: str) -> list[Candidate]:
     """Return the one mail that each learner gets, as the last build decided; ordered, repeatable.
 
     All rows at once, so that no connection is open while mails go out. ReaderError where the
-    database is missing, held by a writer, or built by another version.
+    database is missing, held or changed by a writer, or built by another version.
     """
     with published(program, "mailout") as connection:
         return list(
@@ -123,7 +124,7 @@ def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection
     """Open the program's published database to read, in at most MM_MEMORY_LIMIT (2GB) of memory.
 
     exposure names who reads, in models/exposures.yml, which says what that needs. ReaderError where
-    the database is missing, held by a writer, or lacks a table or a column.
+    the database is missing, held or changed by a writer, or lacks a table or a column.
     """
     path = database_path(program)
     if not path.is_file():
@@ -134,7 +135,10 @@ def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection
         raise ReaderError(message)
     config = {"memory_limit": os.environ.get("MM_MEMORY_LIMIT", "2GB")}
     try:
+        _check_unwritten(path, program)
         with duckdb.connect(path, read_only=True, config=config) as connection:
+            # One that came in between has been read.
+            _check_unwritten(path, program)
             _check_relations(connection, program, exposure)
             yield connection
     except (duckdb.CatalogException, duckdb.BinderException) as error:
@@ -152,6 +156,16 @@ def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection
             f"or run `mm build {program}` again."
         )
         raise ReaderError(message) from error
+
+
+def _check_unwritten(path: Path, program: str) -> None:
+    log = log_of(path)
+    if log.exists():
+        message = (
+            f"{log} holds changes by a program that opened the published file for writing, perhaps that of "
+            f"an earlier build. Close the program, then run `mm build {program}`: it puts them aside."
+        )
+        raise ReaderError(message)
 
 
 def _check_relations(connection: duckdb.DuckDBPyConnection, program: str, exposure: str) -> None:
