@@ -41,7 +41,10 @@ PLACES = (Path("models"), Path("macros"))
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
 
 # Templating, comments and texts are not SQL, though a text can be changed as a whole.
-HIDDEN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|--[^\n]*|'(?:[^'{]|''|\{\{.*?\}\}|\{)*'", re.DOTALL)
+HIDDEN = re.compile(
+    r"""\{\{(?:[^"']|"[^"]*"|'[^']*')*?\}\}|\{%.*?%\}|\{#.*?#\}|--[^\n]*|'(?:[^'{]|''|\{\{.*?\}\}|\{)*'""",
+    re.DOTALL,
+)
 BETWEEN = re.compile(r"(?<=\bbetween )(\S+ )and\b")
 # What stands there, and what it becomes.
 TOKENS = {
@@ -249,12 +252,13 @@ def try_mutants(mutants: Iterable[Mutant], *arguments: str) -> set[str]:
 def run_dbt(*arguments: str) -> set[str]:
     """Run dbt in the folder where we are, and return the models with a failure."""
     ended = dbtRunner().invoke([*arguments, *QUIET])
-    # dbt-duckdb keeps the database open for the next command, and its files are to be replaced.
-    DuckDBConnectionManager.env().close()
     if ended.exception:
         raise RuntimeError(str(ended.exception))
+    # dbt-duckdb keeps the database open for the next command, and its files are to be replaced.
+    DuckDBConnectionManager.env().close()
     nodes = [result.node for result in ended.result if result.status in {"fail", "error", "runtime error"}]
-    return {getattr(node, "tested_node_unique_id", node.unique_id).rpartition(".")[2] for node in nodes}
+    # A unit test's id has its model's name first.
+    return {node.unique_id.split(".")[2] for node in nodes}
 
 
 def pass_unit_tests(mutants: list[Mutant]) -> list[Mutant]:
