@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/.installed
 # Old DuckDB clients, which BI tools still have: the published file must open in them.
 CLIENTS := $(VENV)/clients/duckdb-1.0.0 $(VENV)/clients/duckdb-1.4.5
 
-.PHONY: build test lint docs bench demo-data lock clean
+.PHONY: build test lint docs bench mutate demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
@@ -22,6 +22,10 @@ lint: $(INSTALLED)
 # Some gigabytes and many minutes: ours against hand-written floors, as a table and as out/bench.json.
 bench: $(INSTALLED)
 	$(BIN)/python scripts/bench.py
+
+# Break the SQL in one place at a time, and print what dbt's own tests do not notice: half an hour and more.
+mutate: $(INSTALLED)
+	$(BIN)/python scripts/mutate.py
 
 # One page of every table and column, of the demo; it can be opened from the disk.
 docs: build
