@@ -49,6 +49,7 @@ _CANDIDATE_COLUMNS = {
     "next_course_link": "varchar",
     "next_course_reason": "varchar",
     "excluded_reason": "varchar",
+    "username": "varchar",
 }
 
 
@@ -72,6 +73,7 @@ def candidate(student_id: int, **values: object) -> dict[str, object]:
         "next_course_link": "https://www.example.org/course/hives-through-the-year",
         "next_course_reason": "enrol",
         "excluded_reason": None,
+        "username": f"learner_{student_id}",
     }
     return row | values
 

@@ -8,7 +8,7 @@ import pytest
 from mail_fixtures import MM, MailServer, World, candidate
 
 from mm.mailout import select
-from mm.optouts import OptOuts
+from mm.optouts import WhoIsNotMailed
 from mm.send_log import Event, log_path, read_history
 
 LEARNERS = 250
@@ -16,7 +16,7 @@ KILLS = 24
 
 
 def undecided() -> int:
-    return len(select("demo", read_history(log_path("demo")), OptOuts()).mails)
+    return len(select("demo", read_history(log_path("demo")), WhoIsNotMailed("demo")).mails)
 
 
 @pytest.mark.parametrize("seed", [20261123])

@@ -39,8 +39,25 @@ def audited(student_id: int, grade: str = PASSED) -> Row:
 # Each asked for no more mail in another way to paste an address.
 OPTED_OUT = dict(enumerate(ADDRESS_CELLS, start=101))
 
+# In edX's reports like a learner: by username, by id, by an address that only an older report has.
+STAFF = (31, 32, 33)
+NOT_LEARNERS = csv_text(
+    "username,email,student_id,note",
+    [
+        ("PUPIL_31", "", "", "course team"),
+        ("", "", 32, "tester"),
+        ("", "mailto:somebody@UNIVERSITY.example.org", "", ""),
+        ("nobody_here", "", "", ""),
+    ],
+)
+
 FILES = {
-    "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
+    "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [
+        certified(4),
+        certified(11),
+        # staff, under the address of then
+        certified(33, email="Somebody@university.example.org"),
+    ],
     "UQx_ENGY1x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
     "UQx_ENGY2x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
     "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv": [
@@ -57,6 +74,7 @@ FILES = {
         (14, "pupil14@learners.example.org\u200b", "pupil_14", *certified(14)[3:]),
         *(certified(student_id) for student_id in OPTED_OUT),
         certified(21),
+        *(certified(student_id) for student_id in STAFF),
     ],
     "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [
         audited(9),
@@ -130,6 +148,7 @@ class Story:
                 profile_row(2, "Bo Q", "AU"),
             ),
         )
+        self.place.write("", "not_learners.csv", NOT_LEARNERS)
         self.place.write(
             "",
             "unsubscribed.csv",
@@ -180,6 +199,21 @@ def body(message: EmailMessage, kind: str) -> str:
 
 def test_every_candidate_has_its_next_course_and_its_reason(first_build: Build) -> None:
     assert first_build.rows(QUERY) == CANDIDATES
+
+
+def test_who_is_no_learner_is_nowhere_but_among_the_rejected_rows(first_build: Build) -> None:
+    for table, column in (
+        ("learners", "student_id"),
+        ("learner_progress", "student_id"),
+        ("engy_coursecompletion", "student_id"),
+        ("course_instancedetails", "learner_id"),
+        ("learner_course_history", "learner_id"),
+    ):
+        assert first_build.rows(f"select {column} from {table} where {column} in {STAFF}") == [], table
+    query = "select count(*) from rejected_rows where reason = 'not a learner (not_learners.csv)'"
+    assert first_build.rows(query) == [(4,)]
+    # no reason to look at the file
+    assert "rows are not used" not in first_build.output
 
 
 def test_the_sets_are_the_candidates_that_are_not_left_out(first_build: Build) -> None:
@@ -299,6 +333,16 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
         "engy", "UQx_ENGY0x_1T2019_grade_report_2019-06-15-0000.csv", grade_report(certified(14))
     )
     assert story.build().rows("select student_id, is_certificate_delivered from mailout") == [(14, True)]
+    # whoever is put into the list after the build is not mailed either
+    story.place.write("", "not_learners.csv", NOT_LEARNERS + "Pupil_14,,,a tester\r\n")
+    assert story.send(0) == []
+    story.place.write("", "not_learners.csv", NOT_LEARNERS)
+    # and nobody is while a list lies about that nobody reads
+    stray = story.place.write("", "Unsubscribed (1).csv", "email\r\npupil14@learners.example.org\r\n")
+    refused = story.world.mm("send", "engy", "--confirm", 1)
+    assert refused.returncode == 1
+    assert "Unsubscribed (1).csv: it looks like an opt-out list" in refused.stderr
+    stray.unlink()
     [message] = story.send(1)
     assert message["To"].addresses[0].username == "pupil14"
     assert "LinkedIn" in body(message, "plain")

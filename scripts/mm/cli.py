@@ -28,7 +28,7 @@ from typer.core import TyperGroup
 
 from mm import mailout
 from mm.export import Format, export
-from mm.optouts import OptOuts
+from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
 from mm.send_log import Event, SendLog, log_path, read_history
@@ -81,7 +81,7 @@ def list_mailout(
     """
     candidates = read_candidates(program)
     history = read_history(log_path(program))
-    selection = mailout.select(program, history, OptOuts())
+    selection = mailout.select(program, history, WhoIsNotMailed(program))
     kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
     counts = {
         "program": program,
@@ -125,7 +125,7 @@ def render(
     Example: mm render demo --limit 20
     """
     renderer = Renderer(read_program(program), _secret(needed=False))
-    mails = mailout.select(program, read_history(log_path(program)), OptOuts()).mails[:limit]
+    mails = mailout.select(program, read_history(log_path(program)), WhoIsNotMailed(program)).mails[:limit]
     out = out or PROJECT / "out" / program
     out.mkdir(parents=True, exist_ok=True)
     for old in out.iterdir():
@@ -188,12 +188,12 @@ def send(  # noqa: PLR0913 - one argument for each option
         raise typer.BadParameter(message)
     renderer = Renderer(read_program(program), _secret(needed=True))
     server = server_from_environment()
-    opt_outs = OptOuts()
+    not_mailed = WhoIsNotMailed(program)
     stop = Flag()
     sender = Sender(server, insecure=insecure, stop=stop)
     if confirm is None:
         selection = mailout.select(
-            program, read_history(log_path(program)), opt_outs, resend_unknown=resend_unknown
+            program, read_history(log_path(program)), not_mailed, resend_unknown=resend_unknown
         )
         if to is not None:
             _send_tests(selection.mails[: limit or 3], renderer, sender, to)
@@ -206,7 +206,7 @@ def send(  # noqa: PLR0913 - one argument for each option
         typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
         return
     with SendLog(program) as log:
-        selection = mailout.select(program, log.history, opt_outs, resend_unknown=resend_unknown)
+        selection = mailout.select(program, log.history, not_mailed, resend_unknown=resend_unknown)
         if len(selection.mails) != confirm:
             message = (
                 f"{_mails(len(selection.mails))} would go out now, not {confirm}: nothing was sent. "
@@ -223,7 +223,7 @@ def send(  # noqa: PLR0913 - one argument for each option
                 renderer,
                 sender,
                 log,
-                opt_outs,
+                not_mailed,
                 per_second=per_second,
                 resend_unknown=resend_unknown,
                 stop=stop,

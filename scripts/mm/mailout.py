@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event as Flag
 
-from mm.optouts import OptOuts, normalized
+from mm.optouts import WhoIsNotMailed, normalized
 from mm.published import Candidate, read_candidates, read_mailout
 from mm.render import Renderer, mail_address
 from mm.send_log import Event, History, MailKey, SendLog
@@ -29,7 +29,7 @@ class Selection:
 
 @dataclass(slots=True)
 class Tally:
-    """How many of the mails ended how so far. left_out: unsubscribed or mailed since the start.
+    """How many of the mails ended how so far. left_out: unsubscribed, mailed or no learner since the start.
 
     stopped: why the sending ended before the last mail, in a sentence; None: it did not, or was asked to.
     """
@@ -52,8 +52,10 @@ def key_of(candidate: Candidate) -> MailKey:
     return MailKey(candidate.student_id, candidate.trigger_course_instance, candidate.trigger_course_verified)
 
 
-def select(program: str, history: History, opt_outs: OptOuts, *, resend_unknown: bool = False) -> Selection:
-    """Return who gets a mail now: the built mailout, less what the log and the opt-outs say by now.
+def select(
+    program: str, history: History, not_mailed: WhoIsNotMailed, *, resend_unknown: bool = False
+) -> Selection:
+    """Return who gets a mail now: the built mailout, less what the log and both lists say by now.
 
     resend_unknown: mails that may have been accepted go out again, in the place of what the address
     has in the mailout, if anything. ReaderError where the published database cannot be read.
@@ -63,7 +65,7 @@ def select(program: str, history: History, opt_outs: OptOuts, *, resend_unknown:
     mailed_again = {_address(candidate) for candidate in again}
     rest = (mail for mail in read_mailout(program) if _address(mail) not in mailed_again)
     for candidate in (*again, *rest):
-        reason = _left_out_reason(candidate, history, opt_outs, resend_unknown=resend_unknown)
+        reason = _left_out_reason(candidate, history, not_mailed, resend_unknown=resend_unknown)
         reason = reason or _no_address_reason(candidate)
         if reason is None:
             selection.mails.append(candidate)
@@ -77,7 +79,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     renderer: Renderer,
     sender: Sender,
     log: SendLog,
-    opt_outs: OptOuts,
+    not_mailed: WhoIsNotMailed,
     *,
     per_second: float | None,
     resend_unknown: bool,
@@ -97,9 +99,9 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     for candidate in mails:
         if stop.wait(max(0, next_at - time.monotonic())):
             break
-        opt_outs.refresh()
+        not_mailed.refresh()
         log.refresh()
-        if _left_out_reason(candidate, log.history, opt_outs, resend_unknown=resend_unknown):
+        if _left_out_reason(candidate, log.history, not_mailed, resend_unknown=resend_unknown):
             tally.left_out += 1
             progress(tally)
             continue
@@ -165,16 +167,14 @@ def _address(candidate: Candidate) -> str:
 
 
 def _left_out_reason(
-    candidate: Candidate, history: History, opt_outs: OptOuts, *, resend_unknown: bool
+    candidate: Candidate, history: History, not_mailed: WhoIsNotMailed, *, resend_unknown: bool
 ) -> str | None:
     outcome = history.outcome(key_of(candidate), candidate.email)
     if outcome is Event.SENT:
         return "sent since the build"
     if outcome is Event.UNKNOWN and not resend_unknown:
         return "unknown whether sent"
-    if candidate.email is not None and candidate.email in opt_outs:
-        return "unsubscribed since the build"
-    return None
+    return not_mailed.reason(candidate.student_id, candidate.username, candidate.email)
 
 
 def _no_address_reason(candidate: Candidate) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from mm.addresses import normalized, read_address, visible
+from mm.edx_files import misplaced_lists
 from mm.settings import ReaderError, data_dir
 
 _SAVE_ANEW = 'save it as "CSV UTF-8", separated by commas'
@@ -178,6 +179,15 @@ class NotLearner(NamedTuple):
 class NotLearners(_PeopleList[NotLearner]):
     """Who is in edX's reports and is no learner, for all programs."""
 
+    def has(self, student_id: int, username: str | None, email: str | None) -> bool:
+        """Tell whether any line names the account, by whichever of these it has."""
+        return any(
+            entry.student_id == student_id
+            or (username is not None and entry.username == normalized(username))
+            or (email is not None and entry.email == normalized(email))
+            for entry in self._entries
+        )
+
     _name = "not_learners.csv"
     _columns = ("username", "email", "student_id", "note")
     _keys = ("username", "email", "student_id")
@@ -192,6 +202,35 @@ class NotLearners(_PeopleList[NotLearner]):
             _email(email) if email else None,
             _student_id(student_id) if student_id else None,
         )
+
+
+class WhoIsNotMailed:
+    """Both lists of a program's sender, to be read again before each mail."""
+
+    def __init__(self, program: str) -> None:
+        """Read the lists.
+
+        ReaderError where one cannot be read for certain, or where a file lies about that looks like one and
+        is not read.
+        """
+        misplaced = [f"{sentence}." for sentence in misplaced_lists(data_dir(), program)]
+        if misplaced:
+            raise ReaderError("\n".join(misplaced))
+        self._opt_outs = OptOuts()
+        self._not_learners = NotLearners()
+
+    def refresh(self) -> None:
+        """Read again what changed since; ReaderError as at the start."""
+        self._opt_outs.refresh()
+        self._not_learners.refresh()
+
+    def reason(self, student_id: int, username: str | None, email: str | None) -> str | None:
+        """Say why somebody whom the last build would mail is not to be mailed; None: nothing says so."""
+        if email is not None and email in self._opt_outs:
+            return "unsubscribed since the build"
+        if self._not_learners.has(student_id, username, email):
+            return "no learner since the build"
+        return None
 
 
 def _has_line_break(row: list[str]) -> bool:

@@ -68,6 +68,7 @@ class Candidate:
     next_course_link: str | None
     next_course_reason: str
     excluded_reason: str | None
+    username: str | None
 
 
 def database_path(program: str) -> Path:
