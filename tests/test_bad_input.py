@@ -657,6 +657,45 @@ def test_a_folder_without_usable_grade_report_stops_the_build(no_usable_file: Bu
 
 # ---- seeds ----
 
+
+@scenario
+def unreadable_seeds(place: Place) -> Build:
+    """Build with seeds that an editor or a spreadsheet saved."""
+    seeds = place.root / "seeds"
+    for name, change in (
+        ("programs.csv", lambda text: text.encode("utf-16")),
+        ("courses.csv", lambda text: text.replace(",", ";").encode()),
+        (
+            "course_runs.csv",
+            lambda text: text.replace("Bee Biology", "Bienenkunde f\xfcr alle").encode("cp1252"),
+        ),
+        ("course_aliases.csv", lambda text: text.encode() + b"bees1x,ExampleX_BEES0x,and more\n"),
+        ("enrollment_tracks.csv", lambda text: text.replace("is_verified", "verified").encode()),
+    ):
+        path = seeds / name
+        path.write_bytes(change(path.read_text("utf-8")))
+    return place.build("lgdm")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("programs.csv", "it is UTF-16"),
+        ("courses.csv", "line 1: it is separated by semicolons"),
+        ("course_runs.csv", "line 2: it is not UTF-8 text"),
+        ("course_aliases.csv", "line 3: it has 3 cells, the header has 2"),
+        ("enrollment_tracks.csv", "line 1: its header has no column 'is_verified'"),
+    ],
+)
+def test_a_seed_that_is_no_csv_file_is_told_in_a_sentence(
+    unreadable_seeds: Build, name: str, words: str
+) -> None:
+    [sentence] = [text for text in unreadable_seeds.output.splitlines() if f"seeds/{name}" in text]
+    assert words in sentence
+    assert unreadable_seeds.returncode != 0
+    assert "Traceback" not in unreadable_seeds.output
+
+
 WRONG_SEEDS = [
     # seed, what is replaced by what, words that one line of the message must have
     ("courses.csv", "lgdm1x,1,", "lgdm1x,2,", ["position 2", "lgdm"]),

@@ -126,7 +126,7 @@ OWN_WORDS = [
 # Oldest first. Each learner is in two neighbours, so the later of the two is the latest.
 RUNS_IN_ORDER = [
     *("X", "SPOC_R4", "R2", "session08", "2014_T1", "2015T2", "2T2015.2", "T1-2016", "1T2016-2", "1T2016SP"),
-    *("2016-T3", "Fall_2016", "2017-1T", "Spring2017", "201705", "3T17", "2018_Q2", "1T2019"),
+    *("2016-T3", "Fall_2016", "2017-1T", "Spring2017", "201705", "3T17", "SPOC_R9", "2018_Q2", "1T2019"),
 ]
 
 
@@ -165,6 +165,8 @@ def write_names(place: Place) -> None:
     wrong = profile_report(profile_row(1, "Pupil Wrong", "FJ"))
     for name in OWN_WORDS:
         place.write("buslead", name, wrong if "profile" in name else NEW)
+    runs = place.root / "seeds" / "course_runs.csv"
+    runs.write_text(runs.read_text("utf-8") + "buslead3x,past,uqx_buslead3x_SPOC_R9,,,2018,1\n", "utf-8")
     for number, run in enumerate(RUNS_IN_ORDER):
         # by stamp, the runs come in the other order; X and SPOC_R4 have nothing else
         stamp = f"2019-01-{28 - number if number > 1 else number + 1:02}"
@@ -277,6 +279,10 @@ def test_a_run_without_a_year_is_warned_of_with_its_place(folder: Build, number:
 
 def test_a_run_with_a_year_is_not_warned_of(folder: Build) -> None:
     assert "The run UQx_BUSLEAD3x_2014_T1" not in folder.output
+    # its year is in the seed
+    assert "The run UQx_BUSLEAD3x_SPOC_R9" not in folder.output
+    query = "select distinct year, term from course_instancedetails where course_instance like '%SPOC_R9'"
+    assert folder.rows(query) == [(2018, "1")]
 
 
 def test_a_course_number_with_a_session_is_another_course(folder: Build) -> None:

@@ -38,7 +38,8 @@ TABLES = {
     " certificate_eligible bigint",
     "learner_progress": "student_id bigint, next_course varchar, stage varchar, stage_reason varchar",
     "learners": "student_id bigint, email varchar, name varchar, is_retired boolean",
-    "report_files": "file_name varchar, reported_at timestamp, status varchar, reason varchar",
+    "report_files": "file_name varchar, course_instance varchar, reported_at timestamp, status varchar,"
+    " reason varchar, learners_gone bigint, certificates_gone bigint",
     "rejected_rows": "file_name varchar, line bigint, reason varchar, raw_text varchar",
 }
 LONG_TITLE = (
@@ -125,10 +126,27 @@ def rows() -> Rows:
             (4, "cy@learners.example.org", "Cy Complete", False),
         ],
         "report_files": [
-            ("a.csv", datetime(2026, 6, 15, 2, 42), "used", None),  # noqa: DTZ001
-            ("b.csv", datetime(2026, 6, 1), "used", None),  # noqa: DTZ001
-            ("c.csv", datetime(2027, 1, 1), "ignored", "a report on <other>, another program"),  # noqa: DTZ001
-            ("d.csv", datetime(2020, 1, 1), "superseded", "a newer download of its run is here: a.csv"),  # noqa: DTZ001
+            ("a.csv", "X_<A>_1", datetime(2026, 6, 15, 2, 42), "used", None, 1200, 0),  # noqa: DTZ001
+            ("b.csv", "X_B_1", datetime(2026, 6, 1), "used", None, 0, 3),  # noqa: DTZ001
+            ("b0.csv", "X_B_0", datetime(2026, 6, 1), "used", None, 0, 0),  # noqa: DTZ001
+            (
+                "c.csv",
+                None,
+                datetime(2027, 1, 1),  # noqa: DTZ001
+                "ignored",
+                "a report on <other>, another program",
+                None,
+                None,
+            ),
+            (
+                "d.csv",
+                "X_<A>_1",
+                datetime(2020, 1, 1),  # noqa: DTZ001
+                "superseded",
+                "a newer download of its run is here: a.csv",
+                None,
+                None,
+            ),
         ],
         "rejected_rows": [
             (
@@ -383,10 +401,15 @@ def test_data_health(html: str) -> None:
     page = Page(html)
     files = page.one_table("Status", "Which means", "Files")
     assert [[status, count] for status, _, count in files] == [
-        ["Used", "2"],
+        ["Used", "3"],
         ["Superseded", "1"],
         ["Ignored", "1"],
         ["Refused", "0"],
+    ]
+    # what a newest download lacks of the one before: a certificate comes first
+    assert page.one_table("Course run", "Learners gone", "Certificates gone") == [
+        ["X_B_1", "0", "3"],
+        ["X_<A>_1", "1,200", "0"],
     ]
     assert page.one_table("Why", "Files") == [["a report on <other>, another program", "1"]]
     assert page.one_table("Why", "Rows", "Files") == [

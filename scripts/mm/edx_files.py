@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -259,7 +260,9 @@ def misplaced_lists(data_dir: Path, program: str | None = None) -> Iterator[str]
     for path in paths:
         if _LEFT_BEHIND.fullmatch(path.name) or not path.is_file() or (read.exists() and path.samefile(read)):
             continue
-        head = _head(path).replace(b"\0", b"").lower()
+        head = b""
+        with suppress(OSError):
+            head = _head(path).replace(b"\0", b"").lower()
         if _OPT_OUT_NAME.search(path.name) or b"unsubscribed_at" in head:
             yield f"{path}: it {_OPT_OUTS_ELSEWHERE}"
         elif _OPT_IN_NAME.search(path.name) or b"is_opted_in_for_email" in head:
