@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tarfile
 import zipfile
 from collections.abc import Iterable
 
@@ -362,6 +363,16 @@ def zipped(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+def tarred(name: str, text: str) -> bytes:
+    """Pack a text into a compressed tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
 G0 = "id,email,username,grade,HW 01,HW 02,HW Avg,Midterm,Final\r\n"
 
 
@@ -498,6 +509,10 @@ REFUSED_LISTS: dict[str, tuple[str | bytes, list[str]]] = {
     "data-package/email-opt-in/uqx.csv.gpg": (b"\x85\x01\x0c", ["opt-in list", "decrypt"]),
     "uqx-2019-06-02.zip": (zipped({"email-opt-in/uqx.csv": OPT_IN_LIST}), ["opt-in list", "unpack"]),
     "uqx.zip": (zipped({"optouts.csv": OPT_OUT_LIST}), ["opt-out list", "unpack"]),
+    # by what is in them
+    "month.zip": (zipped({"a.csv": "", "b.csv": OPT_IN_LIST}), ["opt-in list", "unpack"]),
+    "month.tgz": (tarred("a.csv", OPT_IN_LIST), ["opt-in list", "unpack"]),
+    "month.gz": (gzip.compress(OPT_OUT_LIST.encode()), ["opt-out list", "unpack"]),
     "Email Opt-In.xlsx": (b"PK", ["opt-in list", "download it from edX again"]),
     ".uqx-email_opt_in-prod.csv.icloud": (b"bplist00", ["opt-in list", "fetch"]),
     "uqx-email_opt_in-2019.csv.crdownload": (OPT_IN_LIST, ["opt-in list", "not ended"]),

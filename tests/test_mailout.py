@@ -109,12 +109,12 @@ CANDIDATES = [
     (10, "engy2x", 1, "engy3x", "enrol", None),
     (11, "engy3x", 0, None, "none left", None),
     (14, "engy0x", 1, "engy1x", "enrol", "no valid address"),
-    *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
     (20, "engy1x", 1, "engy0x", "enrol", None),
     (21, "engy0x", 1, "engy1x", "enrol", "same address"),
     (22, "engy1x", 1, "engy0x", "enrol", None),
     (23, "engy2x", 1, "engy0x", "enrol", None),
     (24, "engy2x", 1, "engy0x", "enrol", "same address"),
+    *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
 ]
 QUERY = (
     "select student_id, trigger_course, trigger_course_verified, next_course, next_course_reason,"

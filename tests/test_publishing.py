@@ -238,7 +238,7 @@ def rebuilt(place: Place) -> Rebuilt:
     """Build twice with a client holding the published file, and between the two change every kind of file."""
     write_first(place, "0.5")
     place.write("lgdm", SECOND, grade_report(grade_row(302, "0.4", "audit"), grade_row(302, "0.3", "audit")))
-    place.write("lgdm", THIRD, grade_report(grade_row(303, "0.2", "audit"), grade_row(304, "2", "audit")))
+    place.write("lgdm", THIRD, grade_report(grade_row(303, "0.2", "audit"), grade_row(304, "3", "audit")))
     place.write("lgdm", FIRST_PROFILES, profile_report(profile_row(301, "Pupil Before", "AU")))
     untouched = place.write("lgdm", UNTOUCHED, grade_report(grade_row(305, "0.1", "audit")))
     make_models_older(place)

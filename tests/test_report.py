@@ -223,7 +223,8 @@ WIDE_ROWS = [
         0,
         called="Pupil New Name",
         country="AT",
-        email="New.Pupil@learners.example.org",
+        # the newest report of either kind is a grade report
+        email=address(103),
     ),
     # eligible in 3T2018 (professional), 1T2019 (honor) and 1T2019a (verified): the newest's track
     wide(104, "verified Y | - - | - - | - - | - -", 1, 0, called="Pupil Newer", country="FR"),
@@ -304,7 +305,8 @@ COLUMNS = {
         learner_id BIGINT, course VARCHAR, course_instance VARCHAR, term VARCHAR, year INTEGER,
         grade DOUBLE, enrollment_track VARCHAR, verification_status VARCHAR,
         certificate_eligible VARCHAR, certificate_delivered VARCHAR, certificate_type VARCHAR,
-        enrollment_status VARCHAR, audit_passed VARCHAR, file_name VARCHAR, reported_at TIMESTAMP""",
+        enrollment_status VARCHAR, audit_passed VARCHAR, file_name VARCHAR, reported_at TIMESTAMP,
+        is_carried_over BOOLEAN""",
     "learner_courses": """
         student_id BIGINT, program VARCHAR, course VARCHAR, position INTEGER, is_capstone BOOLEAN,
         enrollment_track VARCHAR, passed VARCHAR, is_certificate_eligible BOOLEAN,
@@ -320,7 +322,8 @@ COLUMNS = {
     "report_files": """
         file_name VARCHAR, report_kind VARCHAR, course VARCHAR, course_instance VARCHAR,
         reported_at TIMESTAMP, status VARCHAR, reason VARCHAR, row_count BIGINT,
-        rejected_row_count BIGINT, size_bytes BIGINT""",
+        rejected_row_count BIGINT, size_bytes BIGINT, learner_count BIGINT, learners_gone BIGINT,
+        certificates_gone BIGINT""",
     "rejected_rows": "file_name VARCHAR, line BIGINT, reason VARCHAR, raw_text VARCHAR",
 }
 
@@ -503,6 +506,7 @@ def test_course_instancedetails_row_in_full(report: Build) -> None:
             *("audit", "N/A", "N", "N", "N/A", "enrolled", "Y"),
             "UQx_LGDM1x_3T2019_grade_report_2019-12-01-0000.csv",
             datetime(2019, 12, 1),  # noqa: DTZ001 - UTC, in a column without a zone
+            False,
         )
     ]
 
@@ -563,7 +567,8 @@ def test_report_files_row_in_full(report: Build) -> None:
         (
             *(name, "grade_report", "lgdm2x", "UQx_LGDM2x_1T2019"),
             datetime(2019, 5, 1, 12, 30),  # noqa: DTZ001 - UTC, in a column without a zone
-            *("used", None, 7, 0, size),
+            # 7 learners; of April's download one is gone, and two certificates
+            *("used", None, 7, 0, size, 7, 1, 2),
         )
     ]
 

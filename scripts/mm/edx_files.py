@@ -6,8 +6,11 @@ are edX's course grade report with its error companion, student profile report a
 today.
 """
 
+import bz2
 import codecs
 import csv
+import gzip
+import lzma
 import os
 import re
 import stat
@@ -260,12 +263,13 @@ def misplaced_lists(data_dir: Path, program: str | None = None) -> Iterator[str]
     for path in paths:
         if _LEFT_BEHIND.fullmatch(path.name) or not path.is_file() or (read.exists() and path.samefile(read)):
             continue
-        head = b""
-        with suppress(OSError):
-            head = _head(path).replace(b"\0", b"").lower()
-        if _OPT_OUT_NAME.search(path.name) or b"unsubscribed_at" in head:
+        kind = _kind_by_name(path.name)
+        if kind == OTHER:
+            with suppress(OSError):
+                kind = _kind_by_head(_head(path))
+        if kind == OPT_OUTS:
             yield f"{path}: it {_OPT_OUTS_ELSEWHERE}"
-        elif _OPT_IN_NAME.search(path.name) or b"is_opted_in_for_email" in head:
+        elif kind == EMAIL_OPT_IN:
             yield (
                 f"{path}: it looks like edX's opt-in list, and is read only in a program's folder: "
                 "put it into the folder of each program that it is of"
@@ -314,20 +318,49 @@ def _look_into_other(report: Report, ending: str) -> None:
 
 
 def _kind_of_packed(path: Path) -> str:
-    """Tell what a file holds that matters most, by the names in it; PACKED where nobody can tell."""
+    """Tell what a packed file holds that matters most; PACKED where nobody can tell."""
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        else:
-            with tarfile.open(path) as archive:
-                names = archive.getnames()
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error):
+        kinds = {_kind_by_head(head) or _kind_by_name(name) for name, head in _unpacked(path)}
+    except (
+        KeyError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+    ):
         return PACKED
-    kinds = {_kind_by_name(name) for name in names}
     return next(
         (kind for kind in (EMAIL_OPT_IN, OPT_OUTS, GRADE_REPORT, PROFILE_REPORT) if kind in kinds), OTHER
     )
+
+
+def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Go through the files in an archive: their names and first bytes, none where these are encrypted."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for each in archive.infolist():
+                is_encrypted = each.flag_bits & 1
+                yield each.filename, b"" if is_encrypted else archive.open(each).read(HEAD_BYTES)
+        return
+    with suppress(tarfile.ReadError), tarfile.open(path) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            yield member.name, content.read(HEAD_BYTES) if content else b""
+        return
+    unpack = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[path.suffix.lower()]
+    with unpack(path) as content:
+        yield path.stem, content.read(HEAD_BYTES)
+
+
+def _kind_by_head(head: bytes) -> str | None:
+    # UTF-16 has zeros between its letters
+    text = head.replace(b"\0", b"").lower()
+    if b"is_opted_in_for_email" in text:
+        return EMAIL_OPT_IN
+    return OPT_OUTS if b"unsubscribed_at" in text else None
 
 
 def _kind_by_name(name: str) -> str:
@@ -368,11 +401,10 @@ def _look_at_report(report: Report, own_words: str) -> None:
 
 def _look_at_unnamed(report: Report) -> None:
     """Tell by its header what a file is whose name is free."""
-    head = _head(report.path).replace(b"\0", b"").lower()
-    if b"unsubscribed_at" in head:
+    kind = _kind_by_head(_head(report.path))
+    if kind == OPT_OUTS:
         _refuse_opt_outs(report)
-    has_its_name = _OPT_IN_NAME.search(report.path.name) and _is_csv(report.path.name)
-    if has_its_name or b"is_opted_in_for_email" in head:
+    if kind == EMAIL_OPT_IN or (_OPT_IN_NAME.search(report.path.name) and _is_csv(report.path.name)):
         report.kind = EMAIL_OPT_IN
         read_header(report)
         check_columns(report, COLUMNS[report.kind])
