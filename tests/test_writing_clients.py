@@ -45,6 +45,7 @@ while True:
     if os.fork():
         os.wait()
         continue
+    os.chmod(sys.argv[1], 0o640)
     connection = duckdb.connect(sys.argv[1])
     for _ in range(random.randrange(4)):
         connection.execute("update mailout set email = 'changed ' || email where student_id = 12")
@@ -74,12 +75,22 @@ class Client:
         answer = json.loads(self.process.stdout.readline())
         return answer if isinstance(answer, str) else [tuple(row) for row in answer]
 
+    def die(self) -> None:
+        """End without closing the file."""
+        self.process.kill()
+        self.process.wait()
+
 
 @contextmanager
 def client(
     database: Path, access: str, version: str = duckdb.__version__, prefix: list[str] | None = None
 ) -> Iterator[Client]:
-    """Start a client to `read` or to `write`, which closes the file at the end, unless it was killed."""
+    """Start a client to `read` or to `write`, which closes the file at the end, unless it was killed.
+
+    Without a prefix to run it with, one that writes may do so, as root may anyway.
+    """
+    if access == "write" and prefix is None:
+        database.chmod(0o640)
     environment = dict(os.environ)
     if version != duckdb.__version__:
         packages = Path(sys.prefix) / "clients" / f"duckdb-{version}"
@@ -163,7 +174,7 @@ def test_nothing_that_an_open_client_writes_reaches_the_new_file(
 def test_the_log_of_a_client_that_died_is_put_aside_and_kept(published: Path, version: str) -> None:
     with client(published, "write", version) as writer:
         assert writer.run(CHANGE) == [(1,)]
-        writer.process.kill()
+        writer.die()
     log = log_of(published).read_bytes()
     [warning] = publish_rows(published, SECOND)
     [aside] = asides(published)
@@ -201,7 +212,7 @@ def test_a_log_that_its_client_removes_at_that_moment_is_none(
 def test_a_log_whose_file_is_gone_is_not_read_into_a_new_one(published: Path) -> None:
     with client(published, "write") as writer:
         writer.run(CHANGE)
-        writer.process.kill()
+        writer.die()
     published.unlink()
     assert len(publish_rows(published, SECOND)) == 1
     assert read(published, MAILOUT) == SECOND
@@ -347,7 +358,7 @@ def written(place: Place) -> Written:
     published = place.build("lgdm").passed().published
     with client(published, "write") as writer:
         writer.run(CHANGE)
-        writer.process.kill()
+        writer.die()
     refused = world.mm_process("render", "lgdm", "--out", out)
     write_download(place, 2, [3, 11, 12])
     mailouts = {}
