@@ -37,11 +37,10 @@ final as (
     union
     select accounts.student_id
     from accounts
-    semi join not_learners on lower(trim(accounts.username)) = not_learners.username
-    union
-    select accounts.student_id
-    from accounts
-    semi join not_learners on lower(trim(accounts.email)) = not_learners.email
+    inner join not_learners
+        on
+            lower(trim(accounts.username)) = not_learners.username
+            or lower(trim(accounts.email)) = not_learners.email
 )
 
 select * from final

@@ -32,27 +32,68 @@ repeated_rows as (
     where {{ is_new_file('file_id') }}
 ),
 
-listed as (
+rows_by_reason as (
     select
         file_id,
-        count(*) filter (where rejected_reason is null) as readable_row_count,
-        bool_or(rejected_reason is null and enrollment_track in ('audit', 'honor')) as lists_auditors,
+        rejected_reason,
+        is_of_learner,
+        count(*) as row_count,
+        min(line) as first_line,
+        bool_or(enrollment_track in ('audit', 'honor')) as lists_auditors,
     from grade_report_rows
-    group by file_id
+    group by file_id, rejected_reason, is_of_learner
     union all
     select
         file_id,
-        count(*) filter (where rejected_reason is null) as readable_row_count,
-        null as lists_auditors,
+        rejected_reason,
+        is_of_learner,
+        count(*) as row_count,
+        min(line) as first_line,
+        false as lists_auditors,
     from profile_report_rows
-    group by file_id
+    group by file_id, rejected_reason, is_of_learner
     union all
     select
         file_id,
-        count(distinct student_id) as readable_row_count,
-        null as lists_auditors,
+        null as rejected_reason,
+        true as is_of_learner,
+        count(distinct student_id) as row_count,
+        min(line) as first_line,
+        false as lists_auditors,
     from grade_report_err_rows
     group by file_id
+    union all
+    select
+        file_id,
+        reason as rejected_reason,
+        true as is_of_learner,
+        count(*) as row_count,
+        min(line) as first_line,
+        false as lists_auditors,
+    from damaged_rows
+    group by file_id, reason
+),
+
+files as (
+    select
+        file_id,
+        coalesce(sum(row_count) filter (where rejected_reason is null), 0) as usable_row_count,
+        coalesce(bool_or(lists_auditors) filter (where rejected_reason is null), false) as lists_auditors,
+        coalesce(
+            sum(row_count) filter (where rejected_reason is not null and is_of_learner), 0
+        ) as unusable_row_count,
+    from rows_by_reason
+    group by file_id
+),
+
+commonest as (
+    select
+        file_id,
+        rejected_reason,
+        first_line,
+    from rows_by_reason
+    where rejected_reason is not null and is_of_learner
+    qualify row_number() over (partition by file_id order by row_count desc, first_line asc) = 1
 ),
 
 repeats as (
@@ -63,59 +104,17 @@ repeats as (
     group by file_id
 ),
 
-unusable_rows as (
-    select
-        file_id,
-        line,
-        reason,
-    from damaged_rows
-    union all
-    select
-        file_id,
-        line,
-        rejected_reason as reason,
-    from grade_report_rows
-    where rejected_reason is not null and is_of_learner
-    union all
-    select
-        file_id,
-        line,
-        rejected_reason as reason,
-    from profile_report_rows
-    where rejected_reason is not null and is_of_learner
-),
-
-reasons as (
-    select
-        file_id,
-        reason,
-        count(*) as row_count,
-        min(line) as first_line,
-    from unusable_rows
-    group by file_id, reason
-),
-
-unusable as (
-    select
-        file_id,
-        sum(row_count) over (partition by file_id) as unusable_row_count,
-        reason as commonest_reason,
-        first_line as commonest_reason_line,
-    from reasons
-    qualify row_number() over (partition by file_id order by row_count desc, first_line asc) = 1
-),
-
 final as (
     select
-        coalesce(listed.file_id, unusable.file_id) as file_id,
-        coalesce(listed.readable_row_count, 0) - coalesce(repeats.repeat_count, 0) as learner_count,
-        coalesce(listed.lists_auditors, false) as lists_auditors,
-        coalesce(unusable.unusable_row_count, 0) as unusable_row_count,
-        unusable.commonest_reason,
-        unusable.commonest_reason_line,
-    from listed
-    full join unusable on listed.file_id = unusable.file_id
-    left join repeats on coalesce(listed.file_id, unusable.file_id) = repeats.file_id
+        files.file_id,
+        files.usable_row_count - coalesce(repeats.repeat_count, 0) as learner_count,
+        files.lists_auditors,
+        files.unusable_row_count,
+        commonest.rejected_reason as commonest_reason,
+        commonest.first_line as commonest_reason_line,
+    from files
+    left join commonest on files.file_id = commonest.file_id
+    left join repeats on files.file_id = repeats.file_id
 )
 
 select * from final

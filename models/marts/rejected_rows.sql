@@ -49,15 +49,19 @@ retired_accounts as (
     where is_retired
 ),
 
+retired_sayings as (
+    select
+        lower(learner_sayings.username) as username,
+        lower(learner_sayings.email) as email,
+    from learner_sayings
+    semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
+),
+
 -- who a retired learner was, in any download
 retired_names as (
-    select lower(learner_sayings.username) as cell
-    from learner_sayings
-    semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
+    select username as cell from retired_sayings
     union
-    select lower(learner_sayings.email) as cell
-    from learner_sayings
-    semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
+    select email as cell from retired_sayings
 ),
 
 -- a row of the wrong width has no student id that is read: its first cell, or another one, tells whose it is

@@ -1,4 +1,6 @@
 -- One row per run's newest download that has an earlier one: whom and which certificates it lacks of it.
+{{ config(materialized='table') }}
+
 with
 
 downloads as (
@@ -25,7 +27,6 @@ newest_downloads as (
     select
         newest.file_id,
         newest.course_instance,
-        newest.download_number,
         newest.reported_at,
         earlier.file_id as earlier_file_id,
     from downloads as newest
@@ -50,30 +51,58 @@ companion_rows as (
     inner join grade_report_err_rows on report_files.file_id = grade_report_err_rows.file_id
 ),
 
+both_downloads as (
+    select
+        file_id as newest_file_id,
+        file_id,
+        true as is_newest,
+    from newest_downloads
+    union all
+    select
+        file_id as newest_file_id,
+        earlier_file_id as file_id,
+        false as is_newest,
+    from newest_downloads
+),
+
+-- of both in one pass, as each may have millions of rows
+learners_of_both as (
+    select
+        both_downloads.newest_file_id as file_id,
+        downloaded_rows.learner_id,
+        bool_or(both_downloads.is_newest) as is_in_newest,
+        bool_or(not both_downloads.is_newest) as is_in_earlier,
+        bool_or(
+            both_downloads.is_newest and downloaded_rows.certificate_eligible = 'Y'
+        ) as is_certified_in_newest,
+        bool_or(
+            not both_downloads.is_newest and downloaded_rows.certificate_eligible = 'Y'
+        ) as is_certified_in_earlier,
+    from downloaded_rows
+    inner join both_downloads on downloaded_rows.file_id = both_downloads.file_id
+    group by both_downloads.newest_file_id, downloaded_rows.learner_id
+),
+
 compared as (
     select
-        newest.file_id,
-        newest.earlier_file_id,
-        earlier_rows.certificate_eligible = 'Y'
-        and coalesce(newest_rows.certificate_eligible, 'N') != 'Y' as has_lost_certificate,
-        newest_rows.learner_id is null as is_gone,
+        learners_of_both.file_id,
+        (
+            learners_of_both.is_certified_in_earlier and not learners_of_both.is_certified_in_newest
+        ) as has_lost_certificate,
+        not learners_of_both.is_in_newest as is_gone,
         carried_over_rows.learner_id is not null as is_carried_over,
         companion_rows.student_id is not null as is_in_companion,
         companion_rows.file_name as companion_file_name,
-    from newest_downloads as newest
-    inner join downloaded_rows as earlier_rows on newest.earlier_file_id = earlier_rows.file_id
-    left join downloaded_rows as newest_rows
-        on
-            newest.file_id = newest_rows.file_id
-            and earlier_rows.learner_id = newest_rows.learner_id
+    from learners_of_both
     left join carried_over_rows
         on
-            newest.file_id = carried_over_rows.used_file_id
-            and earlier_rows.learner_id = carried_over_rows.learner_id
+            learners_of_both.file_id = carried_over_rows.used_file_id
+            and learners_of_both.learner_id = carried_over_rows.learner_id
     left join companion_rows
         on
-            newest.file_id = companion_rows.file_id
-            and earlier_rows.learner_id = companion_rows.student_id
+            learners_of_both.file_id = companion_rows.file_id
+            and learners_of_both.learner_id = companion_rows.student_id
+    where learners_of_both.is_in_earlier
 ),
 
 counted as (
