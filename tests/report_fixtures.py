@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -247,6 +248,15 @@ def profile_row(student_id: int, name: str, country: str, **other: str) -> Row:
 def profile_report(*rows: Row) -> str:
     """Write a profile report of 2017 to 2019."""
     return csv_text(PROFILE, rows)
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    """Pack texts into a zip archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
 
 
 _scenarios: dict[str, Callable[[Place], Any]] = {}

@@ -3,7 +3,6 @@
 import gzip
 import io
 import tarfile
-import zipfile
 from collections.abc import Iterable
 
 import pytest
@@ -19,6 +18,7 @@ from report_fixtures import (
     profile_report,
     profile_row,
     scenario,
+    zipped,
 )
 
 # ---- rows ----
@@ -352,15 +352,6 @@ def test_nothing_that_dbt_writes_names_a_learner(with_bad_rows: Build) -> None:
 # ---- files that stop the build ----
 
 GOOD = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    """Pack texts into a zip archive."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 def tarred(name: str, text: str) -> bytes:

@@ -6,8 +6,6 @@ downloads that lack learners, buslead5x for what a learner was called.
 """
 
 import gzip
-import io
-import zipfile
 
 import pytest
 from report_fixtures import (
@@ -20,6 +18,7 @@ from report_fixtures import (
     profile_report,
     profile_row,
     scenario,
+    zipped,
 )
 
 from mm.send_log import COLUMNS
@@ -27,14 +26,6 @@ from mm.send_log import COLUMNS
 MAY, JUNE = "2019-05-01-0100", "2019-06-01-0100"
 OLD = grade_report(grade_row(1, "0.1", "audit"))
 NEW = grade_report(grade_row(1, "0.9", "audit"))
-
-
-def zipped(name: str, text: str) -> bytes:
-    """Pack a text into a zip archive."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 def grades(course: int, run: str, stamp: str = JUNE) -> str:
@@ -61,7 +52,7 @@ READ = {
 NOT_READ: dict[str, tuple[str, str | bytes, str]] = {
     # run: name of the newer download, content, a word that the reason must have
     "1T2012": (f"{grades(1, '1T2012')}.zip", b"PK", "unpack"),
-    "2T2012": ("june.zip", zipped(f"in/{grades(1, '2T2012')}.csv", NEW), "unpack"),
+    "2T2012": ("june.zip", zipped({f"in/{grades(1, '2T2012')}.csv": NEW}), "unpack"),
     "3T2012": (f"{grades(1, '3T2012')}.csv.gz", gzip.compress(NEW.encode()), "unpack"),
     "4T2012": (f"{grades(1, '4T2012')}.csv.7z", b"7z", "unpack"),
     "1T2013": (f"{grades(1, '1T2013')}.csv.gpg", b"\x85", "decrypt"),
@@ -91,7 +82,7 @@ IN_SILENCE = [
         f".{grades(1, '1T2016')}.csv",
     ),
 ]
-OTHERS = {"notes.txt": "Not a report.", "photos/bees.png": b"\x89PNG", "photos.zip": zipped("bees.png", "")}
+OTHERS = {"notes.txt": "Not a report.", "photos/bees.png": b"\x89PNG", "photos.zip": zipped({"bees.png": ""})}
 
 # ---- copies: each is a later copy of its download, and counts (0.9) ----
 

@@ -25,28 +25,24 @@ mails as (
     where status in ('sent', 'unknown')
 ),
 
--- A mailout lasts until there is a newer grade report: until then, whoever had a mail for one course
--- gets none for another. Of a line of the log that was cut off nobody knows when that was.
 learners_mails as (
     select
-        triggers.student_id,
-        triggers.trigger_course,
+        triggers.*,
+        mails.run_key as mailed_run_key,
+        mails.trigger_course_verified as mailed_course_verified,
+        mails.intended_at,
         true as is_own,
-        lower(triggers.trigger_course_instance) = mails.run_key as is_same_run,
-        triggers.trigger_course_verified = mails.trigger_course_verified as is_same_kind,
-        coalesce(triggers.reported_at < mails.intended_at, true) as is_of_this_mailout,
     from triggers
     inner join mails on triggers.student_id = mails.student_id
 ),
 
 other_accounts_mails as (
     select
-        triggers.student_id,
-        triggers.trigger_course,
+        triggers.*,
+        mails.run_key as mailed_run_key,
+        mails.trigger_course_verified as mailed_course_verified,
+        mails.intended_at,
         false as is_own,
-        lower(triggers.trigger_course_instance) = mails.run_key as is_same_run,
-        triggers.trigger_course_verified = mails.trigger_course_verified as is_same_kind,
-        coalesce(triggers.reported_at < mails.intended_at, true) as is_of_this_mailout,
     from triggers
     inner join learners on triggers.student_id = learners.student_id
     inner join mails
@@ -61,6 +57,19 @@ all_mails as (
     select * from other_accounts_mails
 ),
 
+-- A mailout lasts until there is a newer grade report: until then, whoever had a mail for one course
+-- gets none for another. Of a line of the log that was cut off nobody knows when that was.
+compared as (
+    select
+        student_id,
+        trigger_course,
+        is_own,
+        lower(trigger_course_instance) = mailed_run_key as is_same_run,
+        trigger_course_verified = mailed_course_verified as is_same_kind,
+        coalesce(reported_at < intended_at, true) as is_of_this_mailout,
+    from all_mails
+),
+
 final as (
     select
         student_id,
@@ -68,7 +77,7 @@ final as (
         bool_or(is_same_run and is_same_kind) as had_this_mail,
         bool_or(is_own and not is_same_run and is_of_this_mailout) as had_another_courses_mail,
         bool_or(not is_own and is_of_this_mailout) as had_another_accounts_mail,
-    from all_mails
+    from compared
     group by student_id, trigger_course
 )
 
