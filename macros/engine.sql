@@ -32,7 +32,7 @@
         select
             filename as path,
             unnest(string_split(content, chr(10))) as text,
-            generate_subscripts(string_split(content, chr(10)), 1) as line,
+            generate_subscripts(string_split(content, chr(10)), 1) as line
         from read_text([{{ literals | join(', ') }}]::varchar [])
     )
 {%- endmacro %}

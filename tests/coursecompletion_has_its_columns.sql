@@ -6,7 +6,7 @@ with
 courses as (
     select
         course,
-        row_number() over (order by {{ whole_number('position') }}) as place,
+        row_number() over (order by {{ whole_number('position') }}) as place
     from {{ ref('courses') }}
     where program = '{{ var("program") }}'
 ),
@@ -15,7 +15,7 @@ expected as (
     select
         first_columns.column_name,
         first_columns.data_type,
-        first_columns.place,
+        first_columns.place
     from (
         values
         ('student_id', 'BIGINT', 1),
@@ -27,19 +27,19 @@ expected as (
     select
         course || '_enrollment_track' as column_name,
         'VARCHAR' as data_type,
-        3 + 2 * place as place,
+        3 + 2 * place as place
     from courses
     union all
     select
         course || '_passed' as column_name,
         'VARCHAR' as data_type,
-        4 + 2 * place as place,
+        4 + 2 * place as place
     from courses
     union all
     select
         last_columns.column_name,
         last_columns.data_type,
-        4 + 2 * (select count(*) from courses) + last_columns.place as place,
+        4 + 2 * (select count(*) from courses) + last_columns.place as place
     from (
         values
         ('no_certificate_eligible', 'INTEGER', 1),
@@ -52,7 +52,7 @@ found as (
     select
         column_name,
         data_type,
-        ordinal_position as place,
+        ordinal_position as place
     from information_schema.columns
     where
         table_catalog = '{{ wide.database }}'
@@ -65,7 +65,7 @@ select
     expected.column_name as expected_column,
     expected.data_type as expected_type,
     found.column_name as found_column,
-    found.data_type as found_type,
+    found.data_type as found_type
 from expected
 full outer join found on expected.place = found.place
 where

@@ -61,38 +61,38 @@ funnels as (
     select
         'a step of ' || course as what,
         verified_passed as inner_step,
-        least(passed, verified, certificate_eligible) as outer_step,
+        least(passed, verified, certificate_eligible) as outer_step
     from course_summary
     union all
     select
         'a step of ' || course as what,
         certificate_eligible as inner_step,
-        passed as outer_step,
+        passed as outer_step
     from course_summary
     union all
     select
         'a step of ' || course as what,
         greatest(attempted, passed, verified, audit_passed) as inner_step,
-        learners as outer_step,
+        learners as outer_step
     from course_summary
     union all
     select
         'a step of ' || course_instance as what,
         greatest(attempted, passed, verified, unenrolled) as inner_step,
-        learners as outer_step,
+        learners as outer_step
     from course_run_summary
 )
 
 select
     what,
     summed,
-    counted,
+    counted
 from pairs
 where coalesce(summed, 0) != coalesce(counted, 0)
 union all
 select
     what,
     inner_step as summed,
-    outer_step as counted,
+    outer_step as counted
 from funnels
 where inner_step > outer_step

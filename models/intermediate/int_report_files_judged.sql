@@ -47,7 +47,7 @@ placed as (
                     'line ' || contents.commonest_reason_line || ': ' || contents.commonest_reason
                     || ', and ' || contents.unusable_row_count || ' of ' || report_files.row_count
                     || ' rows cannot be used (a spreadsheet may have saved it): download it again'
-        end as content_problem,
+        end as content_problem
     from report_files
     left join owned on report_files.file_id = owned.file_id
     left join this_program on owned.program = this_program.program
@@ -78,7 +78,7 @@ judged as (
                 length(base_name) asc,
                 base_name asc,
                 file_name asc
-        ) as stamp_rank,
+        ) as stamp_rank
     from placed
 ),
 
@@ -89,7 +89,7 @@ ranked as (
             -- what is of no run, as opt-in lists are, supersedes nothing
             partition by coalesce(run_key, file_name), report_kind, why_ignored is null
             order by stamp_rank desc
-        ) as newest_file_name,
+        ) as newest_file_name
     from judged
 ),
 
@@ -120,7 +120,7 @@ final as (
             when why_refused is not null then why_refused
             when file_name != newest_file_name
                 then 'a newer download of its run is here: ' || newest_file_name
-        end as reason,
+        end as reason
     from ranked
 )
 

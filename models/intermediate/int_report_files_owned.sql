@@ -29,7 +29,7 @@ prefixed as (
         substr(report_files.course_instance, length(course_prefixes.file_prefix) + 2) as run_code,
         lower(report_files.course_instance) in (
             select lower(course_runs.course_instance) from course_runs
-        ) as is_in_seed,
+        ) as is_in_seed
     from report_files
     inner join course_prefixes
         on starts_with(lower(report_files.course_instance), lower(course_prefixes.file_prefix) || '_')
@@ -57,7 +57,7 @@ final as (
             or regexp_matches(run_code, '(?i)^[a-z][a-z0-9]*[ ._-]+{{ year_and_term }}')
             -- behind a year alone, most words are a term's
             or regexp_matches(run_code, '(?i)^[0-9]{4}[ ._-]+(?:old|new|final|latest|backup|copy|test|week)')
-        ) as has_own_words,
+        ) as has_own_words
     from prefixed
     -- 3_1T2017 behind 6.041x is run 1T2017 of another course, 6.041x_3
     where is_in_seed or not regexp_matches(run_code, '^[0-9]{1,2}_')

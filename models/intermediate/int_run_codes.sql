@@ -14,7 +14,7 @@ shapes as (
     select
         known.shape,
         known.pattern,
-        known.parts,
+        known.parts
     from (
         values
         -- 1T2019, 1T2019a, 1T2016SP, 1T2017_2, 2T2015.2, 2T_2016
@@ -46,14 +46,14 @@ codes as (
     select distinct
         run_code,
         -- a custom course is a run of its own, at its parent's time
-        regexp_replace(run_code, '(?i)_ccx_[0-9]+$', '') as parent_code,
+        regexp_replace(run_code, '(?i)_ccx_[0-9]+$', '') as parent_code
     from report_files
 ),
 
 shaped as (
     select
         codes.run_code,
-        regexp_replace(codes.parent_code, '(?i)' || shapes.pattern, shapes.parts) as parts,
+        regexp_replace(codes.parent_code, '(?i)' || shapes.pattern, shapes.parts) as parts
     from codes
     inner join shapes on regexp_matches(codes.parent_code, '(?i)' || shapes.pattern)
     qualify row_number() over (partition by codes.run_code order by shapes.shape asc) = 1
@@ -65,7 +65,7 @@ split as (
         {{ whole_number("split_part(parts, '/', 1)") }}::integer as year,
         nullif(split_part(parts, '/', 2), '') as term,
         lower(split_part(parts, '/', 2)) as term_word,
-        ltrim(lower(split_part(parts, '/', 3)), '_.-') as rerun,
+        ltrim(lower(split_part(parts, '/', 3)), '_.-') as rerun
     from shaped
 ),
 
@@ -80,7 +80,7 @@ final as (
             when rerun = '' then 0
             when regexp_matches(rerun, '^[0-9]') then {{ whole_number('rerun') }}
             else length(rerun) * 26 - 26 + ascii(rerun) - ascii('a') + 1
-        end as suffix_rank,
+        end as suffix_rank
     from split
 )
 

@@ -89,7 +89,7 @@ checks as (
                     'its {{ column }} is not one address, such as Updates <updates@example.org>'
                 ),
             {%- endfor %}
-        ] as problems,
+        ] as problems
     from programs
     union all
     select
@@ -125,7 +125,7 @@ checks as (
                 and course not in (select coming_runs.coming_course from coming_runs),
                 'it has no coming run in seeds/course_runs.csv, which every course of a series needs'
             ),
-        ] as problems,
+        ] as problems
     from courses
     union all
     select
@@ -139,7 +139,7 @@ checks as (
                 file_prefix is null,
                 'it has no file_prefix, such as UQx_BUSLEAD1x'
             ),
-        ] as problems,
+        ] as problems
     from course_aliases
     union all
     select
@@ -169,7 +169,7 @@ checks as (
                 year is null and term is not null,
                 'it has a term and no year'
             ),
-        ] as problems,
+        ] as problems
     from course_runs
     union all
     select
@@ -177,24 +177,24 @@ checks as (
         [(
             coalesce(is_verified, '') not in ('true', 'false'),
             'its is_verified is neither true nor false'
-        )] as problems,
+        )] as problems
     from enrollment_tracks
 ),
 
 found as (
     select
         seed_row,
-        unnest([problem[2] for problem in problems if problem[1]]) as problem,
+        unnest([problem[2] for problem in problems if problem[1]]) as problem
     from checks
     union all
     select
         seed_row,
-        problem,
+        problem
     from repeated_rows
 ),
 
 final as (
-    select 'seeds/' || seed_row || ': ' || problem || '.' as message,
+    select 'seeds/' || seed_row || ': ' || problem || '.' as message
     from found
 )
 

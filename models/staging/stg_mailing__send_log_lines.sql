@@ -8,7 +8,7 @@ send_log_lines as (
 split as (
     select
         line,
-        string_split(text, ',') as cells,
+        string_split(text, ',') as cells
     from send_log_lines
 ),
 
@@ -24,7 +24,7 @@ final as (
         if(len(cells) > 6, {{ utc_timestamp('cells[6]') }}, null) as logged_at,
         if(len(cells) > 7, cells[7], null) as message_id,
         if(len(cells) > 8, cells[8], null) as email,
-        nullif(rtrim(cells[9], '.'), '') as detail,
+        nullif(rtrim(cells[9], '.'), '') as detail
     from split
     -- a line cut off within its key was an intent that was not yet on disk, so nothing was handed over
     where len(cells) > 4

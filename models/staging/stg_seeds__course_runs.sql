@@ -7,7 +7,7 @@ course_runs as (
     -- no row, but the columns that a file may leave out
     select
         null::varchar as year,
-        null::varchar as term,
+        null::varchar as term
     where false
 ),
 
@@ -19,7 +19,7 @@ final as (
         title,
         link,
         year,
-        term,
+        term
     from course_runs
 )
 

@@ -26,7 +26,7 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
-        certificate_mail,
+        certificate_mail
     from programs
 )
 

@@ -23,7 +23,7 @@ states as (
         history.grade >= courses.pass_grade as has_passed,
         history.certificate_eligible = 'Y' as is_certified,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
-        history.is_reported and coalesce(history.enrollment_status, '') != 'unenrolled' as is_enrolled,
+        history.is_reported and coalesce(history.enrollment_status, '') != 'unenrolled' as is_enrolled
     from learner_course_history as history
     inner join courses on history.course = courses.course
     left join enrollment_tracks on history.enrollment_track = enrollment_tracks.track
@@ -75,7 +75,7 @@ moves as (
                 not now_state.is_reported and previous_state.is_reported,
                 coalesce(previous_state.enrollment_status, 'in the report'), 'not in the report'
             ),
-        ] as kinds,
+        ] as kinds
     from newest_downloads as newest
     inner join states as now_state
         on newest.course_instance = now_state.course_instance and newest.reported_at = now_state.valid_from
@@ -93,7 +93,7 @@ unfolded as (
         course_instance,
         previous_reported_at,
         changed_at,
-        unnest([kind for kind in kinds if kind[2]]) as kind,
+        unnest([kind for kind in kinds if kind[2]]) as kind
     from moves
 ),
 
@@ -106,7 +106,7 @@ final as (
         previous_reported_at,
         changed_at,
         kind[3] as before,
-        kind[4] as after,
+        kind[4] as after
     from unfolded
 )
 

@@ -19,7 +19,7 @@ seen_often as (
         *,
         lead(download_number) over (
             partition by learner_id, course_instance order by download_number asc
-        ) as next_download_number,
+        ) as next_download_number
     from downloaded_rows
     where download_count > 1
 ),
@@ -35,7 +35,7 @@ states as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from seen_often
     union all
     -- whom the following download leaves out is marked there, with what was said last
@@ -49,7 +49,7 @@ states as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from seen_often
     where
         next_reported_at is not null
@@ -69,7 +69,7 @@ compared as (
         ) as what_is_said,
         lag(what_is_said) over (
             partition by learner_id, course_instance order by valid_from asc
-        ) as what_was_said,
+        ) as what_was_said
     from states
 ),
 
@@ -85,7 +85,7 @@ final as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from seen_once
     union all
     select
@@ -101,7 +101,7 @@ final as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from compared
     where what_is_said is distinct from what_was_said
 )

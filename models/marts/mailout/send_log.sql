@@ -26,7 +26,7 @@ tries as (
         coalesce(max(event) filter (where event != 'intent'), 'unknown') as status,
         min(logged_at) filter (where event = 'intent') as intended_at,
         max(logged_at) filter (where event != 'intent') as ended_at,
-        max(detail) filter (where event != 'intent') as detail,
+        max(detail) filter (where event != 'intent') as detail
     from send_log_lines
     group by student_id, trigger_course_instance, trigger_course_verified, attempt
 ),
@@ -44,7 +44,7 @@ final as (
         tries.status,
         tries.intended_at,
         tries.ended_at,
-        if(retired_accounts.student_id is null, tries.detail, null) as detail,
+        if(retired_accounts.student_id is null, tries.detail, null) as detail
     from tries
     left join retired_accounts on tries.student_id = retired_accounts.student_id
 )
