@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -141,6 +142,17 @@ class Place:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command that works in this place has to know."""
+        return os.environ | {
+            "MM_DATA_DIR": self.data_dir,
+            "MM_DATABASE_DIR": self.database_dir,
+            "DBT_TARGET_PATH": "target",
+            "DBT_LOG_PATH": "logs",
+            "DBT_USE_COLORS": "false",
+        }
+
     def start(self, program: str | None, *arguments: str) -> subprocess.Popen[str]:
         """Start a `dbt build`; None builds the program that dbt builds when nobody names one."""
         parsed = self.target / "partial_parse.msgpack"
@@ -151,14 +163,7 @@ class Place:
         return subprocess.Popen(
             [DBT, "build", *choice, *arguments],
             cwd=self.root,
-            env=os.environ
-            | {
-                "MM_DATA_DIR": self.data_dir,
-                "MM_DATABASE_DIR": self.database_dir,
-                "DBT_TARGET_PATH": "target",
-                "DBT_LOG_PATH": "logs",
-                "DBT_USE_COLORS": "false",
-            },
+            env=self.environment,
             # as on most machines: what is made is readable by all, unless somebody cares
             umask=0o022,
             stdout=subprocess.PIPE,
@@ -203,6 +208,21 @@ def tables_of(database: Path) -> dict[str, list[Row]]:
     """All the rows of all the tables in a file, sorted."""
     names = [name for (name,) in read(database, "select table_name from duckdb_tables() order by all")]
     return {name: sorted(read(database, f'from "{name}"'), key=repr) for name in names}
+
+
+def differences(one: Path, other: Path) -> dict[str, object]:
+    """Say by table how two published files differ, in columns (name, type, may be NULL) or in rows."""
+    columns = "select column_name, data_type, is_nullable from duckdb_columns() where table_name = '{}'"
+    tables = tables_of(one), tables_of(other)
+    found: dict[str, object] = {}
+    for name in sorted(set(tables[0]) | set(tables[1])):
+        shapes = [read(file, columns.format(name)) for file in (one, other)]
+        rows = [Counter(map(repr, each.get(name, []))) for each in tables]
+        if shapes[0] != shapes[1]:
+            found[name] = shapes
+        elif rows[0] != rows[1]:
+            found[name] = (list((rows[0] - rows[1]).items())[:3], list((rows[1] - rows[0]).items())[:3])
+    return found
 
 
 def csv_text(header: str, rows: Iterable[Sequence[object]], line_end: str = "\r\n") -> str:

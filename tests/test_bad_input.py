@@ -169,9 +169,8 @@ IGNORED = {
 }
 
 
-@scenario
-def with_bad_rows(place: Place) -> Build:
-    """Build a program with every kind of row and file that is not used, and that does not stop the build."""
+def write_bad_rows(place: Place) -> None:
+    """Write every kind of row and file that is not used, and that does not stop a build."""
     place.write(
         "lgdm",
         MANY_PROBLEMS,
@@ -221,6 +220,12 @@ def with_bad_rows(place: Place) -> Build:
     )
     for name, (content, _) in IGNORED.items():
         place.write("lgdm", name, content)
+
+
+@scenario
+def with_bad_rows(place: Place) -> Build:
+    """Build a program with all that."""
+    write_bad_rows(place)
     return place.build("lgdm").passed()
 
 
@@ -516,11 +521,8 @@ REFUSED_LISTS: dict[str, tuple[str | bytes, list[str]]] = {
 }
 
 
-@scenario
-def refused(place: Place) -> tuple[bytes, Build]:
-    """Publish a good program, then build it again with every kind of damaged file in its folder."""
-    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
-    good = place.build("lgdm").passed().published.read_bytes()
+def write_refused_files(place: Place) -> None:
+    """Write every kind of damaged file."""
     for case, (content, _) in (REFUSED | REFUSED_PROFILES).items():
         place.write("lgdm", refused_name(case), content)
     for name, (content, _) in REFUSED_LISTS.items():
@@ -533,6 +535,14 @@ def refused(place: Place) -> tuple[bytes, Build]:
     (place.data / "lgdm" / "folder.csv").mkdir()
     (place.data / "lgdm" / "link.csv").symlink_to(place.root / "nowhere.csv")
     (place.data / "lgdm" / GOOD.replace("LGDM1x", "ENGY0x")).symlink_to(place.root / "nowhere.csv")
+
+
+@scenario
+def refused(place: Place) -> tuple[bytes, Build]:
+    """Publish a good program, then build it again with every kind of damaged file in its folder."""
+    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
+    good = place.build("lgdm").passed().published.read_bytes()
+    write_refused_files(place)
     return good, place.build("lgdm")
 
 

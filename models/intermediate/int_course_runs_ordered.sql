@@ -1,4 +1,6 @@
 -- One row per run of the program's courses that a grade report tells of; run_order 1 is a course's oldest.
+{{ config(materialized='table') }}
+
 with
 
 report_files as (

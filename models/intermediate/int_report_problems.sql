@@ -1,5 +1,5 @@
 -- One row per reason why the program's folder cannot be reported on. The build stops at any.
-{{ config(post_hook="{{ stop_with_messages(this) }}") }}
+{{ config(materialized='table', post_hook="{{ stop_with_messages(this) }}") }}
 
 {%- set folder = env_var('MM_DATA_DIR', 'data') ~ '/' ~ var('program') %}
 

@@ -1,4 +1,6 @@
 -- One row per download of a course run's grade report, numbered from 1, the oldest.
+{{ config(materialized='table') }}
+
 with
 
 report_files as (

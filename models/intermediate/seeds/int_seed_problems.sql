@@ -1,5 +1,5 @@
 -- One row per thing that is wrong in a seed. The build stops at any.
-{{ config(post_hook="{{ stop_with_messages(this) }}") }}
+{{ config(materialized='table', post_hook="{{ stop_with_messages(this) }}") }}
 
 with
 
