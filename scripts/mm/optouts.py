@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -292,13 +293,11 @@ def opt_out(email: str, source: str) -> bool:
     the address is none that is mailed; ReaderError where the file cannot be understood, read or written.
     """
     path = data_dir() / OptOuts.name
-
-    def cells_of(content: bytes) -> Cells | None:
-        if email in OptOuts(path, content):
-            return None
-        return {"email": _cell(email), "unsubscribed_at": _now(), "source": source}
-
-    append_line(path, OptOuts.columns, cells_of)
+    append_line(
+        path,
+        OptOuts.columns,
+        lambda content: None if email in OptOuts(path, content) else _said_now(email, source),
+    )
     return OptOuts(path).may_take_back(email)
 
 
@@ -308,29 +307,24 @@ def take_back(email: str) -> bool:
     That, too, is a line. Errors are those of opt_out.
     """
     path = data_dir() / OptOuts.name
-
-    def cells_of(content: bytes) -> Cells | None:
-        if not OptOuts(path, content).may_take_back(email):
-            return None
-        return {"email": _cell(email), "unsubscribed_at": _now(), "source": TAKEN_BACK}
-
-    append_line(path, OptOuts.columns, cells_of)
+    append_line(
+        path,
+        OptOuts.columns,
+        lambda content: _said_now(email, TAKEN_BACK) if OptOuts(path, content).may_take_back(email) else None,
+    )
     return email not in OptOuts(path)
 
 
 def note_bounced(email: str, bounced_at: str, status: str, detail: str) -> bool:
-    """Put an address into bounced.csv, unless it is there already; return whether it was not.
+    """Put an address into bounced.csv, unless it is there; return whether it was not.
 
     bounced_at: UTC, as in the file. status: as RFC 3463 has it, such as 5.1.1. Errors are those of opt_out.
     """
     path = data_dir() / Bounced.name
-
-    def cells_of(content: bytes) -> Cells | None:
-        if email in Bounced(path, content):
-            return None
-        return {"email": _cell(email), "bounced_at": bounced_at, "status": status, "detail": detail}
-
-    return append_line(path, Bounced.columns, cells_of)
+    cells = {"email": _cell(email), "bounced_at": bounced_at, "status": status, "detail": detail}
+    return append_line(
+        path, Bounced.columns, lambda content: None if email in Bounced(path, content) else cells
+    )
 
 
 def _cell(email: str) -> str:
@@ -344,8 +338,9 @@ def _cell(email: str) -> str:
     raise ValueError(message)
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _said_now(email: str, source: str) -> Cells:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"email": _cell(email), "unsubscribed_at": now, "source": source}
 
 
 def _has_line_break(row: list[str]) -> bool:
@@ -361,6 +356,8 @@ def _by_column(header: list[str], row: list[str]) -> dict[str, str]:
     return dict(zip(header, row, strict=False))
 
 
+# A list is read again at each change, and nearly all of its lines are those of before.
+@lru_cache(maxsize=100_000)
 def _email(cell: str) -> str:
     try:
         return normalized(read_address(cell))
