@@ -52,7 +52,7 @@ class _Page:
     def __init__(self, secret: str) -> None:
         self._secret = secret
         templates = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         self._template = templates.get_template("unsubscribe.html.j2")
         self._tokens = URLSafeTimedSerializer(
