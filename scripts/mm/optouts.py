@@ -292,12 +292,8 @@ def opt_out(email: str, source: str) -> bool:
     source: `page`, `one-click` or `complaint`. When this returns, the opt-out is on disk. ValueError where
     the address is none that is mailed; ReaderError where the file cannot be understood, read or written.
     """
-    path = data_dir() / OptOuts.name
-    append_line(
-        path,
-        OptOuts.columns,
-        lambda content: None if email in OptOuts(path, content) else _said_now(email, source),
-    )
+    path, line = data_dir() / OptOuts.name, _said_now(email, source)
+    append_line(path, OptOuts.columns, lambda content: None if email in OptOuts(path, content) else line)
     return OptOuts(path).may_take_back(email)
 
 
@@ -306,11 +302,11 @@ def take_back(email: str) -> bool:
 
     That, too, is a line. Errors are those of opt_out.
     """
-    path = data_dir() / OptOuts.name
+    path, line = data_dir() / OptOuts.name, _said_now(email, TAKEN_BACK)
     append_line(
         path,
         OptOuts.columns,
-        lambda content: _said_now(email, TAKEN_BACK) if OptOuts(path, content).may_take_back(email) else None,
+        lambda content: line if OptOuts(path, content).may_take_back(email) else None,
     )
     return email not in OptOuts(path)
 

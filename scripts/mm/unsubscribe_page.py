@@ -10,6 +10,7 @@ import logging
 import secrets
 import traceback
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, make_response, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -24,6 +25,9 @@ from mm.optouts import opt_out, take_back
 from mm.settings import TEMPLATES, ReaderError
 from mm.unsubscribe_links import is_of_link, secret_from_environment
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 LARGEST_BODY = 4096
 SECONDS_TO_TAKE_BACK = 15 * 60
 # A mailbox provider may post for many of its users at once.
@@ -37,15 +41,17 @@ def create_app() -> Flask:
     page = _Page(secret_from_environment("the page cannot serve"))
     app = Flask("mm", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    # Else a path with // would be redirected.
-    app.url_map.merge_slashes = False
-    for rule in ("/", "/<path:_>"):
-        app.add_url_rule(rule, "page", page.serve, methods=["GET", "POST"], provide_automatic_options=False)
+    app.add_url_rule("/", "page", page.serve, methods=["GET", "POST"], provide_automatic_options=False)
+    app.wsgi_app = _at_any_path(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(page.refuse_too_many)
     app.register_error_handler(HTTPException, page.refuse)
     app.register_error_handler(ReaderError, page.say_trouble)
     app.register_error_handler(Exception, page.say_fault)
     return app
+
+
+def _at_any_path(wsgi_app: "WSGIApplication") -> "WSGIApplication":
+    return lambda environ, start_response: wsgi_app(environ | {"PATH_INFO": "/"}, start_response)
 
 
 class _Page:
@@ -60,7 +66,7 @@ class _Page:
         )
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
-    def serve(self, _: str = "") -> Response:
+    def serve(self) -> Response:
         # An address has no space: it is a + that a mail program has decoded.
         email = normalized(request.args.get("email", "")).replace(" ", "+")
         if not is_of_link(email, request.args.get("validation_hash", ""), self._secret):

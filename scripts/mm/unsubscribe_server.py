@@ -23,7 +23,7 @@ def serve(port: int, when_ready: Callable[[], None]) -> None:
         host=_HOST,
         port=port,
         threads=8,
-        max_request_body_size=LARGEST_BODY,
+        max_request_body_size=LARGEST_BODY + 1,
         max_request_header_size=16 * 1024,
         connection_limit=500,
         channel_timeout=20,
