@@ -1,6 +1,7 @@
 """The command `mm`."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -248,7 +249,7 @@ def send(  # noqa: PLR0913 - one argument for each option
 def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
     """Say what was sent, what failed, and what may or may not have arrived (unknown).
 
-    Deferred is what the server refused because of the sender, not of the learner.
+    Deferred is what the server refused because of the sender, not of the learner; bounced is what came back.
 
     Example: mm log demo --json
     """
@@ -267,7 +268,7 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps({"program": program, "counts": counts, "attempts": rows}, indent=2))
         return
-    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED):
+    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED, Event.BOUNCED):
         typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
         if attempt.outcome is not Event.SENT:
@@ -276,6 +277,34 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
                 f"{attempt.key.trigger_course_instance}, attempt {attempt.attempt}, "
                 f"{attempt.logged_at}: {attempt.detail.rstrip('.') or 'no outcome on record'}"
             )
+
+
+@app.command("bounces")
+def read_bounces(
+    program: ProgramCode,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="mbox, Maildir, file with one message, or folder.")
+    ],
+) -> None:
+    """Read mails that came back, and complaints: their addresses get no more mail.
+
+    Only what the program has sent counts. Reading the same again changes nothing.
+
+    Example: mm bounces demo ~/Mail/bounces.mbox
+    """
+    # The other commands read no mail.
+    from mm.bounces import messages_in, take_in  # noqa: PLC0415
+
+    if not log_path(program).exists():
+        message = f"There is no {log_path(program)}: nothing was sent, so nothing can have come back."
+        raise ReaderError(message)
+    with SendLog(program) as log:
+        tally = take_in(itertools.chain.from_iterable(map(messages_in, paths)), log)
+    for line in tally.lines:
+        typer.echo(line)
+    for name, value in asdict(tally).items():
+        if name != "lines":
+            typer.echo(f"{value:>8}  {name.replace('_', ' ')}")
 
 
 @app.command("export")
