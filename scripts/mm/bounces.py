@@ -110,14 +110,14 @@ def take_in(messages: Iterable[bytes], log: SendLog) -> Tally:
         try:
             message = message_from_bytes(content)
             ids = set(_MESSAGE_ID.findall(_text(message)))
-            complained, failed = complained_of(message), failures(message)
+            complained, failed, when = complained_of(message), failures(message), _date(message)
         except Exception:  # noqa: BLE001 - strangers' mails can break a parser in any way
             tally.not_understood += 1
             continue
         if complained is not None:
             _take_in_complaint(complained, ids, mailed, tally)
         for failure in failed:
-            _take_in_failure(failure, ids, _date(message), mailed, tally)
+            _take_in_failure(failure, ids, when, mailed, tally)
         tally.no_bounces += complained is None and not failed
     return tally
 

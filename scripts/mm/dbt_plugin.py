@@ -27,7 +27,7 @@ from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_files, edx_reports, last_build, send_log
 from mm.addresses import read_address
-from mm.optouts import NotLearner, NotLearners, OptOuts
+from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts
 from mm.publish import has_writer, log_of, publish
 from mm.settings import PRIVATE_UMASK, ReaderError
 
@@ -122,16 +122,17 @@ class Plugin(BasePlugin):
         return last_build.project_version(get_invocation_started_at(), said=repr(self._not_learners))
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Load opt-outs, the send log and the seeds' addresses as the sender itself reads them."""
+        """Load the lists of people, the send log and the seeds' addresses as the sender itself reads them."""
         if misplaced := list(edx_files.misplaced_lists(self.data_dir)):
             raise DbtRuntimeError("\n".join(f"{sentence}." for sentence in misplaced))
-        addresses = _read(OptOuts, self.data_dir / "unsubscribed.csv")
+        lists = {"unsubscribed": OptOuts, "bounced": Bounced}
+        addresses = {table: _read(each, self.data_dir / each.name) for table, each in lists.items()}
         lines = _read(send_log.read_lines, self.send_log)
         conn.execute("create schema if not exists mailing")
-        conn.execute(
-            "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email",
-            [addresses],
-        )
+        for table, emails in addresses.items():
+            conn.execute(
+                f"create or replace table mailing.{table} as select unnest($1::varchar[]) as email", [emails]
+            )
         conn.execute(
             "create or replace table mailing.not_learners as select unnest($1::varchar[]) as username,"
             " unnest($2::varchar[]) as email, unnest($3::bigint[]) as student_id",
