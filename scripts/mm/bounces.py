@@ -230,7 +230,8 @@ def _failure(message: Message, email: str, *, said_permanent: bool) -> Failure:
         status = _status(text)
         is_temporary = bool(_TEMPORARY.search(text))
     else:
-        text = str(report.get("Diagnostic-Code", "")).rpartition(";")[2]
+        # Before the words stands whose they are, such as smtp.
+        text = re.sub(r"^\s*[\w-]+;", "", str(report.get("Diagnostic-Code", "")))
         status = _status(f"{report.get('Status', '')} {text}")
         is_temporary = False
     # A mail that was given up after days came back for good, and its address may be right.
@@ -252,10 +253,9 @@ def _status_report(message: Message, email: str) -> Message | None:
 
 
 def _free_text(message: Message, email: str) -> str:
-    """Return what a message says of an address in words, up to the mail that came back."""
+    """Return what a message says in words behind an address, up to the mail that came back."""
     texts = (_payload(part) for part in message.walk() if part.get_content_type() == "text/plain")
-    text = next(texts, "")
-    after = text[max(text.lower().find(email), 0) :]
+    after = re.split(re.escape(email), next(texts, ""), maxsplit=1, flags=re.IGNORECASE)[-1]
     return _RETURNED_MAIL.split(after, maxsplit=1)[0]
 
 
@@ -268,8 +268,8 @@ def _status(text: str) -> str | None:
 
 def _detail(email: str, text: str) -> str:
     # From the server's reply on, where there is one.
-    reply = _REPLY_CODE.search(text) or _ENHANCED_CODE.search(text)
-    words = " ".join(text[reply.start() if reply else 0 :].removeprefix(email).split()).lstrip(">: ")
+    reply = _REPLY_CODE.search(text)
+    words = " ".join(text[reply.start() if reply else 0 :].split()).lstrip(">: ")
     hidden = without_recipient(email, re.sub(r"\S+@\S+", "<address>", words))
     return hidden[:_LONGEST_DETAIL].strip()
 
