@@ -28,7 +28,10 @@ PERMANENT = {
         "5.1.10",
         "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient <address> not found by SMTP address lookup",
     ),
-    "exchange_5_5": ("5.0.0", "5.0.0 Subject: Congratulations Sent: Mon, 15 Jun 2026 20:29:58 +1000 did not"),
+    "exchange_5_5": (
+        "5.0.0",
+        "5.0.0 on Mon, 15 Jun 2026 20:30:00 +1000 The recipient name is not recognized",
+    ),
     "exim_free_text": ("5.1.1", "550 5.1.1 <address> User unknown"),
     "exim_report": ("5.0.0", "5.0.0 550 No such user here"),
     "qmail_remote": ("5.1.1", "550 5.1.1 <address> unknown user Giving up on 192.0.2.7."),

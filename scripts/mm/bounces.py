@@ -256,7 +256,9 @@ def _free_text(message: Message, email: str) -> str:
     """Return what a message says in words behind an address, up to the mail that came back."""
     texts = (_payload(part) for part in message.walk() if part.get_content_type() == "text/plain")
     after = re.split(re.escape(email), next(texts, ""), maxsplit=1, flags=re.IGNORECASE)[-1]
-    return _RETURNED_MAIL.split(after, maxsplit=1)[0]
+    said = _RETURNED_MAIL.split(after, maxsplit=1)[0]
+    # Without a code, what counts stands where the address is named last.
+    return said if _status(said) else re.split(re.escape(email), said, flags=re.IGNORECASE)[-1]
 
 
 def _status(text: str) -> str | None:
