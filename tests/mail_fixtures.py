@@ -207,16 +207,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return an empty world; its SMTP server is yet to be named."""
     for name in [*filter(lambda name: name.startswith("MM_"), os.environ), "SSL_CERT_FILE"]:
         monkeypatch.delenv(name, raising=False)
-    for folder in ("database", "data"):
-        (tmp_path / folder).mkdir()
+    return world_in(tmp_path)
+
+
+def world_in(folder: Path) -> World:
+    """Return an empty world in a folder."""
+    for name in ("database", "data"):
+        (folder / name).mkdir()
     environment = dict(os.environ) | {
-        "MM_DATABASE_DIR": str(tmp_path / "database"),
-        "MM_DATA_DIR": str(tmp_path / "data"),
+        "MM_DATABASE_DIR": str(folder / "database"),
+        "MM_DATA_DIR": str(folder / "data"),
         "MM_UNSUBSCRIBE_SECRET": SECRET,
         "MM_SMTP_TIMEOUT": "2",
         "MM_SMTP_BACKOFF": "0.01",
     }
-    return World(tmp_path, environment)
+    return World(folder, environment)
 
 
 Answer = Callable[[str], str | None]

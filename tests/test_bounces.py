@@ -151,7 +151,7 @@ def test_a_temporary_failure_is_counted_and_shown_only(
 def test_a_refusal_of_the_sender_makes_no_address_dead(world: World, mails: dict[str, bytes]) -> None:
     before = world.log.read_bytes()
     done, counted = read(world, came_back("postfix_blocked_sender", mails[ADDRESS]))
-    assert counted == {"messages": 1, "of sender": 1}
+    assert counted == {"messages": 1, "because of the sender": 1}
     assert "because of the sender: learner 1" in done.stdout
     assert (bounced(world), world.log.read_bytes()) == ([], before)
 
@@ -179,7 +179,7 @@ def test_a_forged_bounce_for_who_was_never_mailed_changes_nothing(
     if shape != "complaint":
         forged.append(came_back(shape, mails[ADDRESS].replace(ADDRESS.encode(), b""), "victim@example.org"))
     _, counted = read(world, *forged)
-    assert counted == {"messages": len(forged), "not mailed": len(forged)}
+    assert counted == {"messages": len(forged), "never mailed": len(forged)}
     assert (bounced(world), world.log.read_bytes(), world.opt_outs.exists()) == ([], before, False)
 
 
@@ -215,6 +215,24 @@ def test_an_address_in_the_encoding_of_rfc_3461_is_known(world: World, mails: di
     assert encoded != message
     assert read(world, encoded)[1] == {"messages": 1, "bounced": 1}
     assert [row["email"] for row in bounced(world)] == [ADDRESS.lower()]
+
+
+def test_a_report_about_several_says_of_each_its_own(world: World, mails: dict[str, bytes]) -> None:
+    two = "learner2@example.org"
+    text = came_back("postfix_unknown_user", mails[two], two).decode()
+    # An address that ends as the other does, whose mail waits.
+    other = (
+        f"Final-Recipient: rfc822; x{two}\nAction: delayed\nStatus: 4.2.2\n\n"
+        f"Final-Recipient: rfc822; learner3@example.org\nAction: failed\nStatus: 5.2.1\n\n"
+    )
+    message = text.replace("Final-Recipient:", f"{other}Final-Recipient:", 1).encode()
+    assert read(world, message)[1] == {"messages": 1, "bounced": 2, "never mailed": 1}
+    assert {row["email"]: row["status"] for row in bounced(world)} == {
+        two: "5.1.1",
+        "learner3@example.org": "5.2.1",
+    }
+    # The Message-ID was that of one of them.
+    assert outcomes(world) == {1: Event.SENT, 2: Event.BOUNCED, 3: Event.SENT}
 
 
 def test_who_was_taken_out_of_the_file_is_not_put_back_by_an_old_bounce(

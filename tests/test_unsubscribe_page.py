@@ -9,6 +9,7 @@ import logging
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
 import ssl
@@ -28,7 +29,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
-from mail_fixtures import MM, SECRET, MailServer, World, candidate, free_port
+from mail_fixtures import MM, SECRET, MailServer, World, candidate, free_port, world_in
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import title_is
@@ -137,10 +138,19 @@ class Page:
         return answer
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with Page(world_in(tmp_path_factory.mktemp("page"))) as page:
+        yield page
+
+
 @pytest.fixture
-def page(world: World) -> Iterator[Page]:
-    with Page(world) as running:
-        yield running
+def page(running: Page) -> Page:
+    """Return the page that all tests share, with an empty data folder."""
+    data = running.world.opt_outs.parent
+    shutil.rmtree(data)
+    data.mkdir()
+    return running
 
 
 def lines(world: World) -> list[tuple[str, str]]:
@@ -716,11 +726,16 @@ def test_where_no_page_can_be_is_said_before_anything_goes_out(
     assert not server.accepted
     done = world.mm("unsubscribe", "check", "demo")
     assert (done.returncode, "where no page can be" in done.stderr) == (1, True)
-    world.publish([candidate(1)], unsubscribe_base="http://mail.example.edu/unsubscribe")
-    for command in (("render", "demo"), ("send", "demo", "--confirm", 1), ("unsubscribe", "check", "demo")):
-        done = world.mm(*command)
-        assert done.returncode == 1
-        assert "unsubscribe_base of demo is" in done.stderr
+    for wrong in ("http://mail.example.edu/unsubscribe", "https://[mail.example.edu", "https:/mail", ""):
+        world.publish([candidate(1)], unsubscribe_base=wrong)
+        for command in (
+            ("render", "demo"),
+            ("send", "demo", "--confirm", 1),
+            ("unsubscribe", "check", "demo"),
+        ):
+            done = world.mm(*command)
+            assert done.returncode == 1
+            assert "unsubscribe_base of demo is" in done.stderr
     assert not server.accepted
 
 
@@ -729,9 +744,9 @@ def test_where_no_page_can_be_is_said_before_anything_goes_out(
 
 @pytest.fixture
 def learner(
-    page: Page, tls: ssl.SSLContext, browser: Chrome, server: MailServer
+    world: World, tls: ssl.SSLContext, browser: Chrome, server: MailServer
 ) -> Iterator[tuple[Page, Chrome, MailServer]]:
-    with Tls(tls, page.port) as front:
+    with Page(world) as page, Tls(tls, page.port) as front:
         page.world.publish([candidate(1), candidate(2)], unsubscribe_base=front.base)
         assert page.world.mm("render", "demo", "--out", page.world.folder / "out").returncode == 0
         browser.execute_cdp_cmd("Security.setIgnoreCertificateErrors", {"ignore": True})

@@ -67,8 +67,8 @@ class Tally:
     complaints: int = 0
     known_already: int = 0
     temporary: int = 0
-    of_sender: int = 0
-    not_mailed: int = 0
+    because_of_the_sender: int = 0
+    never_mailed: int = 0
     no_bounces: int = 0
     not_understood: int = 0
     lines: list[str] = field(default_factory=list)
@@ -165,7 +165,7 @@ def _take_in_complaint(named: list[str], ids: set[str], mailed: _Mailed, tally: 
     attempts = [attempt for email in named for attempt in mailed.by_address.get(email, [])]
     attempts += [attempt for each in sorted(ids) for attempt in mailed.by_id.get(each, [])]
     if not attempts:
-        tally.not_mailed += 1
+        tally.never_mailed += 1
     for email, attempt in {normalized(attempt.email): attempt for attempt in attempts}.items():
         if email in OptOuts():
             tally.known_already += 1
@@ -180,7 +180,7 @@ def _take_in_failure(failure: Failure, ids: set[str], when: str, mailed: _Mailed
     decoded = re.sub(r"\+([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), failure.email)
     attempts = mailed.by_address.get(failure.email) or mailed.by_address.get(decoded)
     if not attempts:
-        tally.not_mailed += 1
+        tally.never_mailed += 1
         return
     said = (
         failure.detail if failure.status in failure.detail else f"{failure.status} {failure.detail}".strip()
@@ -191,7 +191,7 @@ def _take_in_failure(failure: Failure, ids: set[str], when: str, mailed: _Mailed
         tally.lines.append(f"temporary: {line}")
         return
     if refusals.about(said) is About.SENDER:
-        tally.of_sender += 1
+        tally.because_of_the_sender += 1
         tally.lines.append(f"because of the sender: {line}")
         return
     of_this = [attempt for attempt in attempts if attempt.message_id in ids]
@@ -247,7 +247,7 @@ def _status_report(message: Message, email: str) -> Message | None:
         if part.get_content_type() == "message/delivery-status" and part.is_multipart():
             for fields in part.get_payload():
                 names = f"{fields.get('Original-Recipient', '')} {fields.get('Final-Recipient', '')}"
-                if email in names.lower():
+                if _mention_of(email).search(names):
                     return fields
     return None
 
@@ -255,10 +255,15 @@ def _status_report(message: Message, email: str) -> Message | None:
 def _free_text(message: Message, email: str) -> str:
     """Return what a message says in words behind an address, up to the mail that came back."""
     texts = (_payload(part) for part in message.walk() if part.get_content_type() == "text/plain")
-    after = re.split(re.escape(email), next(texts, ""), maxsplit=1, flags=re.IGNORECASE)[-1]
+    after = _mention_of(email).split(next(texts, ""), maxsplit=1)[-1]
     said = _RETURNED_MAIL.split(after, maxsplit=1)[0]
     # Without a code, what counts stands where the address is named last.
-    return said if _status(said) else re.split(re.escape(email), said, flags=re.IGNORECASE)[-1]
+    return said if _status(said) else _mention_of(email).split(said)[-1]
+
+
+def _mention_of(email: str) -> re.Pattern[str]:
+    # Not of an address that only ends or begins so.
+    return re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-]|\.\w)", re.IGNORECASE)
 
 
 def _status(text: str) -> str | None:

@@ -58,7 +58,7 @@ def _make(path: Path, columns: tuple[str, ...]) -> None:
     """Make the file with its header in one step: without a header, every reader would refuse it."""
     if os.path.lexists(path):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     # A name that begins with a dot is nobody's list.
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
         file.write(f"{','.join(columns)}\n".encode())

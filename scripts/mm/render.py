@@ -16,7 +16,6 @@ from email.utils import make_msgid
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import css_inline
 from jinja2 import (
@@ -35,7 +34,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mm.addresses import normalized, read_address
 from mm.published import Candidate, Program
 from mm.settings import TEMPLATES, ReaderError
-from mm.unsubscribe_links import HASHES, unsubscribe_link
+from mm.unsubscribe_links import HASHES, is_https, unsubscribe_link
 
 _LONGEST_DISPLAY_NAME = 100
 _LONGEST_ADDRESS = 254
@@ -214,9 +213,7 @@ class Renderer:
                 raise self._wrong_fact(fact=fact, what="is empty, and no mail goes out without it")
         if self._program.unsubscribe_hash not in {None, *HASHES}:
             raise self._wrong_fact(fact="unsubscribe_hash", what=f"is none of {', '.join(HASHES)}")
-        base = self._program.unsubscribe_base or ""
-        parts = urlsplit(base)
-        if parts.scheme != "https" or not parts.netloc or not re.fullmatch(r"[!-~]+", base):
+        if not is_https(self._program.unsubscribe_base or ""):
             raise self._wrong_fact(fact="unsubscribe_base", what="is not a link that starts with https://")
         if "\n" in (self._program.subject or "") or "\r" in (self._program.subject or ""):
             raise self._wrong_fact(fact="subject", what="has a line break")

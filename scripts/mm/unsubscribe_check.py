@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 
 from mm.published import Program
 from mm.settings import ReaderError
-from mm.unsubscribe_links import is_nobodys, unsubscribe_link
+from mm.unsubscribe_links import is_https, is_nobodys, unsubscribe_link
 
 _SECONDS = 20
 
@@ -18,7 +18,7 @@ def check(program: Program, secret: str) -> str:
     ReaderError, with what to do, where it does not, or cannot be opened. Nothing is posted.
     """
     base = program.unsubscribe_base or ""
-    if not base.startswith("https://") or is_nobodys(base):
+    if not is_https(base) or is_nobodys(base):
         message = (
             f"seeds/programs.csv: unsubscribe_base of {program.program} is {base!r}, where no page can be: "
             f"give the https link of yours, and run `mm build {program.program}`."

@@ -46,8 +46,17 @@ def is_of_link(email: str, validation_hash: str, secret: str) -> bool:
     return any(matches)
 
 
+def is_https(base: str) -> bool:
+    """Tell whether this is a link that starts with https://, of visible ASCII characters alone."""
+    try:
+        parts = urlsplit(base)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.netloc) and bool(re.fullmatch(r"[!-~]+", base))
+
+
 def is_nobodys(base: str) -> bool:
-    """Tell whether no page can be at this link, as its host is one for examples, such as example.org."""
+    """Tell whether no page can be at an https link, as its host is one for examples, such as example.org."""
     return bool(_NOBODYS_HOST.fullmatch(urlsplit(base).hostname or ""))
 
 

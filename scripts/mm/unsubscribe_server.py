@@ -13,11 +13,13 @@ _HOST = "127.0.0.1"
 
 
 def serve(port: int, when_ready: Callable[[], None]) -> None:
-    """Serve the page at a port of this machine until SIGTERM or Ctrl-C; requests that came in are answered.
+    """Serve the page at a port of this machine until SIGTERM or Ctrl-C.
 
     when_ready: called when requests can come in. ReaderError as create_app.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    # It would write a line for each request of a client that asks too often.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         create_app(),
         host=_HOST,
