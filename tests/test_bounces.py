@@ -35,7 +35,7 @@ PERMANENT = {
     "exim_free_text": ("5.1.1", "550 5.1.1 <address> User unknown"),
     "exim_report": ("5.0.0", "5.0.0 550 No such user here"),
     "qmail_remote": ("5.1.1", "550 5.1.1 <address> unknown user Giving up on 192.0.2.7."),
-    "qmail_local": ("5.1.1", "Sorry, no mailbox here by that name. (#5.1.1)"),
+    "qmail_local": ("5.1.1", "5.1.1 Sorry, no mailbox here by that name. (#5.1.1)"),
     "gmail_report": ("5.1.1", "550-5.1.1 The email account that you tried to reach does not exist. Please"),
     "gmail_free_text": ("5.1.1", "550 5.1.1 <address> Recipient address rejected: User unknown"),
 }
@@ -215,6 +215,13 @@ def test_an_address_in_the_encoding_of_rfc_3461_is_known(world: World, mails: di
     assert encoded != message
     assert read(world, encoded)[1] == {"messages": 1, "bounced": 1}
     assert [row["email"] for row in bounced(world)] == [ADDRESS.lower()]
+
+
+def test_a_strangers_words_are_no_formula(world: World, mails: dict[str, bytes]) -> None:
+    message = came_back("postfix_unknown_user", mails[ADDRESS])
+    formula = re.sub(rb"Diagnostic-Code: smtp; 550 (.*)", rb'Diagnostic-Code: smtp; =1+1 "\1', message)
+    assert read(world, formula)[1] == {"messages": 1, "bounced": 1}
+    assert [row["detail"][:14] for row in bounced(world)] == ['5.1.1 =1+1 "5']
 
 
 def test_a_report_about_several_says_of_each_its_own(world: World, mails: dict[str, bytes]) -> None:
