@@ -221,7 +221,7 @@ def test_a_strangers_words_are_no_formula(world: World, mails: dict[str, bytes])
     message = came_back("postfix_unknown_user", mails[ADDRESS])
     formula = re.sub(rb"Diagnostic-Code: smtp; 550 (.*)", rb'Diagnostic-Code: smtp; =1+1 "\1', message)
     assert read(world, formula)[1] == {"messages": 1, "bounced": 1}
-    assert [row["detail"][:14] for row in bounced(world)] == ['5.1.1 =1+1 "5']
+    assert [row["detail"][:13] for row in bounced(world)] == ['5.1.1 =1+1 "5']
 
 
 def test_a_report_about_several_says_of_each_its_own(world: World, mails: dict[str, bytes]) -> None:

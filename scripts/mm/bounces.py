@@ -182,9 +182,9 @@ def _take_in_failure(failure: Failure, ids: set[str], when: str, mailed: _Mailed
     if not attempts:
         tally.never_mailed += 1
         return
-    said = (
-        failure.detail if failure.status in failure.detail else f"{failure.status} {failure.detail}".strip()
-    )
+    # A code comes first, so that no spreadsheet takes a stranger's words for a formula.
+    has_code = failure.status in failure.detail and failure.detail.startswith(("4", "5"))
+    said = failure.detail if has_code else f"{failure.status} {failure.detail}".strip()
     line = f"{_who(attempts[-1])}: {said}"
     if not failure.is_permanent:
         tally.temporary += 1
