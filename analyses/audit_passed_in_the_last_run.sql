@@ -13,7 +13,7 @@ course_instancedetails as (
 last_runs as (
     select
         course,
-        max_by(course_instance, run_order) as course_instance,
+        max_by(course_instance, run_order) as course_instance
     from course_run_summary
     where attempted > 0
     group by course
@@ -23,7 +23,7 @@ select
     details.course,
     details.course_instance,
     details.learner_id,
-    details.grade,
+    details.grade
 from course_instancedetails as details
 inner join last_runs on details.course_instance = last_runs.course_instance
 where details.audit_passed = 'Y'

@@ -15,7 +15,7 @@ select
     learner_courses.enrollment_track,
     count(*) as enrollments,
     count(*) filter (where learner_courses.is_certificate_eligible) as certificates,
-    round(count(*) filter (where learner_courses.is_certificate_eligible) / count(*), 4) as certificate_share,
+    round(count(*) filter (where learner_courses.is_certificate_eligible) / count(*), 4) as certificate_share
 from learner_courses
 inner join learners on learner_courses.student_id = learners.student_id
 group by learners.country, learner_courses.enrollment_track

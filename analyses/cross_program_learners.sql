@@ -13,7 +13,7 @@ progress as (
         select
             program,
             student_id,
-            no_certificate_eligible,
+            no_certificate_eligible
         from {{ program }}.main.learner_progress
     {%- endfor %}
 )
@@ -22,7 +22,7 @@ select
     student_id,
     count(*) as programs,
     sum(no_certificate_eligible) as certificates,
-    string_agg(program || ': ' || no_certificate_eligible, ', ' order by program) as by_program,
+    string_agg(program || ': ' || no_certificate_eligible, ', ' order by program) as by_program
 from progress
 group by student_id
 having count(*) > 1

@@ -15,7 +15,7 @@ select
     learner_progress.student_id,
     learners.name,
     learners.email,
-    learner_progress.stage_reason,
+    learner_progress.stage_reason
 from learner_progress
 inner join learners on learner_progress.student_id = learners.student_id
 where

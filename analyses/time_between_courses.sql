@@ -16,7 +16,7 @@ passed as (
         learner_courses.student_id,
         learner_courses.course,
         learner_courses.position,
-        runs.reported_at,
+        runs.reported_at
     from learner_courses
     inner join course_run_summary as runs on learner_courses.best_course_instance = runs.course_instance
     where learner_courses.ever_passed
@@ -28,7 +28,7 @@ steps as (
         course as next_course,
         reported_at,
         lag(course) over (partition by student_id order by reported_at asc, position asc) as course,
-        lag(reported_at) over (partition by student_id order by reported_at asc, position asc) as passed_at,
+        lag(reported_at) over (partition by student_id order by reported_at asc, position asc) as passed_at
     from passed
 )
 
@@ -36,7 +36,7 @@ select
     course,
     next_course,
     count(*) as learners,
-    median(date_diff('month', passed_at, reported_at)) as median_months,
+    median(date_diff('month', passed_at, reported_at)) as median_months
 from steps
 where course is not null
 group by course, next_course

@@ -17,7 +17,7 @@ of_wide as (
         '{{ course }}' as course,
         count(*) filter (where {{ course }}_passed != '-') as enrolled,
         count(*) filter (where {{ course }}_enrollment_track != '-') as on_a_track,
-        count(*) filter (where {{ course }}_passed = 'Y') as passed,
+        count(*) filter (where {{ course }}_passed = 'Y') as passed
     from wide
     union all
     {%- endfor %}
@@ -25,7 +25,7 @@ of_wide as (
         'certificates and audit passes' as course,
         sum(no_certificate_eligible) as enrolled,
         sum(no_audited_passed) as on_a_track,
-        0 as passed,
+        0 as passed
     from wide
 ),
 
@@ -34,7 +34,7 @@ of_learner_courses as (
         course,
         count(*) as enrolled,
         count(enrollment_track) as on_a_track,
-        count(*) filter (where passed = 'Y') as passed,
+        count(*) filter (where passed = 'Y') as passed
     from learner_courses
     group by course
     union all
@@ -42,14 +42,18 @@ of_learner_courses as (
         'certificates and audit passes' as course,
         count(*) filter (where is_certificate_eligible) as enrolled,
         count(*) filter (where enrollment_track = 'audit' and passed = 'Y' and not is_capstone) as on_a_track,
-        0 as passed,
+        0 as passed
     from learner_courses
 )
 
 select
     coalesce(of_wide.course, of_learner_courses.course) as course,
-    of_wide.* exclude (course),
-    of_learner_courses.* exclude (course),
+    of_wide.enrolled as enrolled_in_wide,
+    of_wide.on_a_track as on_a_track_in_wide,
+    of_wide.passed as passed_in_wide,
+    of_learner_courses.enrolled,
+    of_learner_courses.on_a_track,
+    of_learner_courses.passed
 from of_wide
 full outer join of_learner_courses on of_wide.course = of_learner_courses.course
 where

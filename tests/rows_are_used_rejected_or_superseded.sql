@@ -10,7 +10,7 @@ report_files as (
 details as (
     select
         file_name,
-        count(*) as row_count,
+        count(*) as row_count
     from {{ ref('course_instancedetails') }}
     group by file_name
 ),
@@ -19,7 +19,7 @@ details as (
 profiles as (
     select
         rows_read.file_name,
-        count(distinct rows_read.student_id) as row_count,
+        count(distinct rows_read.student_id) as row_count
     from {{ ref('int_profile_report_rows') }} as rows_read
     semi join {{ ref('learners') }} as learners on rows_read.student_id = learners.student_id
     where rows_read.rejected_reason is null
@@ -30,7 +30,7 @@ profiles as (
 opt_ins as (
     select
         file_name,
-        count(*) as row_count,
+        count(*) as row_count
     from {{ ref('stg_edx__email_opt_ins') }}
     group by file_name
 ),
@@ -44,14 +44,14 @@ superseded_files as (
 readable_rows as (
     select
         rows_read.file_name,
-        rows_read.student_id,
+        rows_read.student_id
     from {{ ref('int_grade_report_rows') }} as rows_read
     semi join superseded_files on rows_read.file_name = superseded_files.file_name
     where rows_read.rejected_reason is null
     union all
     select
         rows_read.file_name,
-        rows_read.student_id,
+        rows_read.student_id
     from {{ ref('int_profile_report_rows') }} as rows_read
     semi join superseded_files on rows_read.file_name = superseded_files.file_name
     where rows_read.rejected_reason is null
@@ -60,7 +60,7 @@ readable_rows as (
 superseded as (
     select
         file_name,
-        count(distinct student_id) as row_count,
+        count(distinct student_id) as row_count
     from readable_rows
     group by file_name
 ),
@@ -68,7 +68,7 @@ superseded as (
 rejected as (
     select
         file_name,
-        count(*) as row_count,
+        count(*) as row_count
     from {{ ref('rejected_rows') }}
     group by file_name
 ),
@@ -83,7 +83,7 @@ counted as (
         end as rows_used,
         coalesce(rejected.row_count, 0) as rows_rejected,
         coalesce(superseded.row_count, 0) as rows_superseded,
-        report_files.rejected_row_count,
+        report_files.rejected_row_count
     from report_files
     left join details on report_files.file_name = details.file_name
     left join profiles on report_files.file_name = profiles.file_name

@@ -29,6 +29,11 @@ course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
 ),
 
+learners_by_certificates as (
+    select {{ each_of('learners_by_certificates') }} as learners
+    from program_summary
+),
+
 pairs as (
     select
         'learners of all courses' as what,
@@ -47,7 +52,7 @@ pairs as (
     union all
     select
         'learners by certificates' as what,
-        (select list_sum(learners_by_certificates) from program_summary) as summed,
+        (select sum(learners) from learners_by_certificates) as summed,
         (select count(*) from coursecompletion) as counted
     union all
     select
@@ -61,38 +66,38 @@ funnels as (
     select
         'a step of ' || course as what,
         verified_passed as inner_step,
-        least(passed, verified, certificate_eligible) as outer_step,
+        least(passed, verified, certificate_eligible) as outer_step
     from course_summary
     union all
     select
         'a step of ' || course as what,
         certificate_eligible as inner_step,
-        passed as outer_step,
+        passed as outer_step
     from course_summary
     union all
     select
         'a step of ' || course as what,
         greatest(attempted, passed, verified, audit_passed) as inner_step,
-        learners as outer_step,
+        learners as outer_step
     from course_summary
     union all
     select
         'a step of ' || course_instance as what,
         greatest(attempted, passed, verified, unenrolled) as inner_step,
-        learners as outer_step,
+        learners as outer_step
     from course_run_summary
 )
 
 select
     what,
     summed,
-    counted,
+    counted
 from pairs
 where coalesce(summed, 0) != coalesce(counted, 0)
 union all
 select
     what,
     inner_step as summed,
-    outer_step as counted,
+    outer_step as counted
 from funnels
 where inner_step > outer_step

@@ -31,7 +31,7 @@ unknown_tracks as (
     select
         coalesce('The enrollment track ' || details.enrollment_track, 'An empty enrollment track')
         || ' is not in seeds/enrollment_tracks.csv: it is in ' || count(*)
-        || ' rows, which count as not verified.' as message,
+        || ' rows, which count as not verified.' as message
     from course_instancedetails as details
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
     where enrollment_tracks.track is null
@@ -41,7 +41,7 @@ unknown_tracks as (
 missing_runs as (
     select
         'The current run of ' || course_runs.course || ', ' || course_runs.course_instance
-        || ' by seeds/course_runs.csv, has no grade report in the folder.' as message,
+        || ' by seeds/course_runs.csv, has no grade report in the folder.' as message
     from course_runs
     left join report_files
         on
@@ -54,7 +54,7 @@ missing_runs as (
 courses_without_current_run as (
     select
         'The course ' || courses.course
-        || ' has no current run in seeds/course_runs.csv: nobody is written to about it.' as message,
+        || ' has no current run in seeds/course_runs.csv: nobody is written to about it.' as message
     from courses
     left join course_runs on courses.course = course_runs.course and course_runs.run_role = 'current'
     where not courses.is_capstone and course_runs.course is null
@@ -63,7 +63,7 @@ courses_without_current_run as (
 unfinished_runs as (
     select
         'The ' || run_role || ' run of ' || course
-        || ' has no title or no link in seeds/course_runs.csv, which its mails need.' as message,
+        || ' has no title or no link in seeds/course_runs.csv, which its mails need.' as message
     from course_runs
     where title is null or link is null
 ),
@@ -72,7 +72,7 @@ unknown_statuses as (
     select
         'The enrollment status ' || enrollment_status
         || ' is unknown: it is in ' || count(*)
-        || ' rows, whose learners are not written to.' as message,
+        || ' rows, whose learners are not written to.' as message
     from course_instancedetails
     where enrollment_status not in ('enrolled', 'unenrolled')
     group by enrollment_status

@@ -19,7 +19,7 @@ said_times as (
     select distinct
         lower(course_instance) as run_key,
         {{ whole_number('year') }} as year,
-        term,
+        term
     from {{ ref('stg_seeds__course_runs') }}
     where year is not null
 ),
@@ -35,7 +35,7 @@ runs as (
         if(
             said_times.year is null, run_codes.term_rank, {{ term_rank('lower(said_times.term)') }}
         ) as term_rank,
-        run_codes.suffix_rank,
+        run_codes.suffix_rank
     from report_files
     left join run_codes on report_files.run_code = run_codes.run_code
     left join said_times on report_files.run_key = said_times.run_key
@@ -62,7 +62,7 @@ final as (
                 coalesce(suffix_rank, 0) asc,
                 reported_at asc,
                 course_instance asc
-        ) as run_order,
+        ) as run_order
     from runs
 )
 

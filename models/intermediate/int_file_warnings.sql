@@ -24,7 +24,7 @@ course_runs as (
 rejected as (
     select
         report_files.file_name || ': ' || count(*) || ' of ' || any_value(report_files.row_count)
-        || ' rows are not used; the table rejected_rows tells which and why.' as message,
+        || ' rows are not used; the table rejected_rows tells which and why.' as message
     from rejected_rows
     inner join report_files on rejected_rows.file_name = report_files.file_name
     where rejected_rows.is_of_learner
@@ -36,13 +36,13 @@ ignored as (
         file_name,
         report_kind,
         reason,
-        regexp_matches(lower(file_name), '[.]csv([.]csv|[.]txt)*$') as is_csv,
+        {{ has_part('lower(file_name)', "'[.]csv([.]csv|[.]txt)*$'") }} as is_csv
     from report_files
     where status = 'ignored' and reason not like 'a report on %, another program'
 ),
 
 unowned as (
-    select file_name || ': it is ignored; ' || reason || '.' as message,
+    select file_name || ': it is ignored; ' || reason || '.' as message
     from ignored
     where is_csv and report_kind in ('grade_report', 'student_profile_info', 'email_opt_in')
 ),
@@ -50,7 +50,7 @@ unowned as (
 unread as (
     select
         'Not read, though by their names they are or may hold reports: '
-        || {{ joined("file_name || ' (' || reason || ')'", "'; '", 'file_name') }} || '.' as message,
+        || {{ joined("file_name || ' (' || reason || ')'", "'; '", 'file_name') }} || '.' as message
     from ignored
     where not is_csv and report_kind in ('grade_report', 'student_profile_info', 'email_opt_in', 'packed')
     having count(*) > 0
@@ -59,7 +59,7 @@ unread as (
 twins as (
     select
         {{ joined('file_name', "', '", 'stamp_rank') }}
-        || ': they are of one run, kind and stamp, and differ; the last of them counts.' as message,
+        || ': they are of one run, kind and stamp, and differ; the last of them counts.' as message
     from judged_files
     where status in ('used', 'superseded') and content_digest is not null
     group by run_key, report_kind, reported_at
@@ -87,7 +87,7 @@ losses as (
             '',
             ' The download may have ended early, or been filtered or saved by a spreadsheet:'
             || ' compare the two, and download it again.'
-        ) as message,
+        ) as message
     from downloads_compared
     where certificates_gone > 0 or learners_gone * 10 > earlier_learner_count
 ),
@@ -96,7 +96,7 @@ runs_without_year as (
     select
         'The run ' || course_instance || ' of ' || course || ' has no year in its name: it stands as number '
         || run_order || ' of the course''s runs, before all that have one.'
-        || ' A year and a term for it can be given in seeds/course_runs.csv.' as message,
+        || ' A year and a term for it can be given in seeds/course_runs.csv.' as message
     from course_runs
     where year is null
 ),

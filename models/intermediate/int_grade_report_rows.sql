@@ -31,7 +31,7 @@ final as (
             not_learners.student_id is null,
             grade_report_rows.rejected_reason,
             'not a learner (not_learners.csv)'
-        ) as rejected_reason,
+        ) as rejected_reason
     from grade_report_rows
     left join not_learners on grade_report_rows.student_id = not_learners.student_id
 )

@@ -18,7 +18,7 @@ final as (
         email,
         name,
         country,
-        reported_at,
+        reported_at
     from profile_report_rows
     where rejected_reason is null
     union all
@@ -30,7 +30,7 @@ final as (
         email,
         null as name,
         null as country,
-        reported_at,
+        reported_at
     from grade_report_rows
     where rejected_reason is null
 )

@@ -19,14 +19,14 @@ accounts as (
     select
         student_id,
         username,
-        email,
+        email
     from grade_report_rows
     where student_id is not null
     union all
     select
         student_id,
         username,
-        email,
+        email
     from profile_report_rows
     where student_id is not null
 ),

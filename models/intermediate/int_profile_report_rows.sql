@@ -26,7 +26,7 @@ final as (
             not_learners.student_id is null,
             profile_report_rows.rejected_reason,
             'not a learner (not_learners.csv)'
-        ) as rejected_reason,
+        ) as rejected_reason
     from profile_report_rows
     left join not_learners on profile_report_rows.student_id = not_learners.student_id
 )

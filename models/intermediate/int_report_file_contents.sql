@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(is_new_file('file_id')) }}",
-    on_schema_change='sync_all_columns',
+    on_schema_change='sync_all_columns'
 ) }}
 
 with
@@ -39,7 +39,7 @@ rows_by_reason as (
         is_of_learner,
         count(*) as row_count,
         min(line) as first_line,
-        bool_or(enrollment_track in ('audit', 'honor')) as lists_auditors,
+        bool_or(enrollment_track in ('audit', 'honor')) as lists_auditors
     from grade_report_rows
     group by file_id, rejected_reason, is_of_learner
     union all
@@ -49,7 +49,7 @@ rows_by_reason as (
         is_of_learner,
         count(*) as row_count,
         min(line) as first_line,
-        false as lists_auditors,
+        false as lists_auditors
     from profile_report_rows
     group by file_id, rejected_reason, is_of_learner
     union all
@@ -59,7 +59,7 @@ rows_by_reason as (
         true as is_of_learner,
         count(distinct student_id) as row_count,
         min(line) as first_line,
-        false as lists_auditors,
+        false as lists_auditors
     from grade_report_err_rows
     group by file_id
     union all
@@ -69,7 +69,7 @@ rows_by_reason as (
         true as is_of_learner,
         count(*) as row_count,
         min(line) as first_line,
-        false as lists_auditors,
+        false as lists_auditors
     from damaged_rows
     group by file_id, reason
 ),
@@ -81,7 +81,7 @@ files as (
         coalesce(bool_or(lists_auditors) filter (where rejected_reason is null), false) as lists_auditors,
         coalesce(
             sum(row_count) filter (where rejected_reason is not null and is_of_learner), 0
-        ) as unusable_row_count,
+        ) as unusable_row_count
     from rows_by_reason
     group by file_id
 ),
@@ -90,7 +90,7 @@ commonest as (
     select
         file_id,
         rejected_reason,
-        first_line,
+        first_line
     from rows_by_reason
     where rejected_reason is not null and is_of_learner
     qualify row_number() over (partition by file_id order by row_count desc, first_line asc) = 1
@@ -99,7 +99,7 @@ commonest as (
 repeats as (
     select
         file_id,
-        sum(row_count - 1) as repeat_count,
+        sum(row_count - 1) as repeat_count
     from repeated_rows
     group by file_id
 ),
@@ -111,7 +111,7 @@ final as (
         files.lists_auditors,
         files.unusable_row_count,
         commonest.rejected_reason as commonest_reason,
-        commonest.first_line as commonest_reason_line,
+        commonest.first_line as commonest_reason_line
     from files
     left join commonest on files.file_id = commonest.file_id
     left join repeats on files.file_id = repeats.file_id

@@ -28,7 +28,7 @@ placed as (
         if(this_program.program is null, null, owned.run_code) as run_code,
         -- the case of a name's letters varies between the downloads of one run
         lower(report_files.course_instance) as run_key,
-        regexp_extract(report_files.file_name, '[^/]*$') as base_name,
+        regexp_extract(report_files.file_name, '[^/]*$', 0) as base_name,
         if(
             report_files.report_kind = 'email_opt_in' or report_files.row_count is null,
             null,
@@ -47,7 +47,7 @@ placed as (
                     'line ' || contents.commonest_reason_line || ': ' || contents.commonest_reason
                     || ', and ' || contents.unusable_row_count || ' of ' || report_files.row_count
                     || ' rows cannot be used (a spreadsheet may have saved it): download it again'
-        end as content_problem,
+        end as content_problem
     from report_files
     left join owned on report_files.file_id = owned.file_id
     left join this_program on owned.program = this_program.program
@@ -73,12 +73,12 @@ judged as (
         row_number() over (
             order by
                 reported_at asc nulls first,
-                report_kind = 'student_profile_info' asc,
+                coalesce(report_kind, '') = 'student_profile_info' asc,
                 -- at one stamp the longer name is the later copy: storage and browsers append to it
                 length(base_name) asc,
                 base_name asc,
                 file_name asc
-        ) as stamp_rank,
+        ) as stamp_rank
     from placed
 ),
 
@@ -89,7 +89,7 @@ ranked as (
             -- what is of no run, as opt-in lists are, supersedes nothing
             partition by coalesce(run_key, file_name), report_kind, why_ignored is null
             order by stamp_rank desc
-        ) as newest_file_name,
+        ) as newest_file_name
     from judged
 ),
 
@@ -120,7 +120,7 @@ final as (
             when why_refused is not null then why_refused
             when file_name != newest_file_name
                 then 'a newer download of its run is here: ' || newest_file_name
-        end as reason,
+        end as reason
     from ranked
 )
 

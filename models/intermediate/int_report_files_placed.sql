@@ -16,7 +16,7 @@ final as (
         report_files.course,
         report_files.course_instance,
         report_files.status,
-        course_runs.run_order,
+        course_runs.run_order
     from report_files
     left join course_runs on report_files.file_id = course_runs.file_id
     where report_files.course is not null

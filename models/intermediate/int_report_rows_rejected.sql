@@ -30,7 +30,7 @@ loaded_rows as (
         line_count,
         student_id,
         is_of_learner,
-        rejected_reason,
+        rejected_reason
     from grade_report_rows
     union all
     select
@@ -39,7 +39,7 @@ loaded_rows as (
         line_count,
         student_id,
         is_of_learner,
-        rejected_reason,
+        rejected_reason
     from profile_report_rows
 ),
 
@@ -51,7 +51,7 @@ rejected_rows as (
         null as student_id,
         true as is_of_learner,
         reason,
-        raw_text,
+        raw_text
     from damaged_rows
     union all
     select
@@ -61,7 +61,7 @@ rejected_rows as (
         student_id,
         is_of_learner,
         rejected_reason as reason,
-        null as raw_text,
+        null as raw_text
     from loaded_rows
     where rejected_reason is not null
     union all
@@ -72,7 +72,7 @@ rejected_rows as (
         loaded_rows.student_id,
         true as is_of_learner,
         'line ' || repeated_rows.last_line || ' has the same learner, and the last line counts' as reason,
-        null as raw_text,
+        null as raw_text
     from loaded_rows
     inner join repeated_rows
         on
@@ -92,7 +92,7 @@ final as (
         rejected_rows.student_id,
         rejected_rows.is_of_learner,
         rejected_rows.reason,
-        rejected_rows.raw_text,
+        rejected_rows.raw_text
     from rejected_rows
     inner join report_files on rejected_rows.file_id = report_files.file_id
     where report_files.status in ('used', 'superseded')

@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(is_new_file('file_id')) }}",
-    on_schema_change='sync_all_columns',
+    on_schema_change='sync_all_columns'
 ) }}
 
 with
@@ -21,14 +21,14 @@ readable_rows as (
     select
         file_id,
         student_id,
-        line,
+        line
     from grade_report_rows
     where rejected_reason is null
     union all
     select
         file_id,
         student_id,
-        line,
+        line
     from profile_report_rows
     where rejected_reason is null
 ),
@@ -38,7 +38,7 @@ final as (
         file_id,
         student_id,
         max(line) as last_line,
-        count(*) as row_count,
+        count(*) as row_count
     from readable_rows
     group by file_id, student_id
     having count(*) > 1

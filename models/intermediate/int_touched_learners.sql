@@ -28,7 +28,7 @@ changes as (
         course,
         course_instance,
         status,
-        run_order,
+        run_order
     from report_files
     except
     select
@@ -37,7 +37,7 @@ changes as (
         course,
         course_instance,
         status,
-        run_order,
+        run_order
     from last_report_files
 ),
 

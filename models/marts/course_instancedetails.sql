@@ -46,7 +46,7 @@ final as (
         ) as audit_passed,
         grade_report_rows.file_name,
         grade_report_rows.reported_at,
-        carried_over_rows.file_id is not null as is_carried_over,
+        carried_over_rows.file_id is not null as is_carried_over
     from grade_report_rows
     left join carried_over_rows
         on

@@ -3,7 +3,7 @@
     alias=var('program') ~ '_coursecompletion',
     contract={'enforced': false},
     materialized='incremental',
-    pre_hook="{{ forget(is_touched('student_id')) }}",
+    pre_hook="{{ forget(is_touched('student_id')) }}"
 ) }}
 
 {%- set courses = column_values(ref('this_program_courses'), 'course', order_by='position') %}
@@ -28,7 +28,7 @@ completed as (
         any_value(passed) filter (where course = '{{ course }}') as {{ course }}_passed,
         {%- endfor %}
         count(*) filter (where is_certificate_eligible)::integer as no_certificate_eligible,
-        count(*) filter (where is_audit_passed and not is_capstone)::integer as no_audited_passed,
+        count(*) filter (where is_audit_passed and not is_capstone)::integer as no_audited_passed
     from learner_courses
     group by student_id
 ),
@@ -46,7 +46,7 @@ final as (
         {%- endfor %}
         coalesce(completed.no_certificate_eligible, 0) as no_certificate_eligible,
         coalesce(completed.no_audited_passed, 0) as no_audited_passed,
-        learners.country,
+        learners.country
     from learners
     left join completed on learners.student_id = completed.student_id
 )

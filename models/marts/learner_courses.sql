@@ -33,7 +33,7 @@ rated_runs as (
         -- the newest eligible run decides; where none is eligible, the newest
         course_runs.run_order + if(details.certificate_eligible = 'Y', 1000000, 0) as deciding_rank,
         -- of runs with the same grade, the newest is the best
-        details.grade + course_runs.run_order / 1000000000 as grade_rank,
+        details.grade + course_runs.run_order / 1000000000 as grade_rank
     from course_instancedetails as details
     inner join course_runs on details.course_instance = course_runs.course_instance
     inner join courses on details.course = courses.course
@@ -55,7 +55,7 @@ per_course as (
         bool_or(is_eligible and is_verified) as is_verified_passed,
         bool_or(is_eligible or (is_verified and reaches_pass_grade)) as is_settled,
         bool_or(is_eligible or reaches_pass_grade) as ever_passed,
-        count(*) as runs_taken,
+        count(*) as runs_taken
     from rated_runs
     group by learner_id, course
 ),
@@ -80,7 +80,7 @@ final as (
         best_runs.course_instance as best_course_instance,
         per_course.best_grade,
         per_course.ever_passed,
-        per_course.runs_taken::integer as runs_taken,
+        per_course.runs_taken::integer as runs_taken
     from per_course
     inner join courses on per_course.course = courses.course
     inner join course_runs as deciding_runs

@@ -31,7 +31,7 @@ ranked_files as (
         stamp_rank,
         -- but for addresses, what any profile says goes before what a grade report says
         stamp_rank + if(report_kind = 'student_profile_info', 1000000000, 0) as profile_rank,
-        status = 'used' as is_used,
+        status = 'used' as is_used
     from report_files
     where status in ('used', 'superseded') and not exists (select 1 from report_problems)
 ),
@@ -42,8 +42,8 @@ sayings as (
         ranked_files.stamp_rank,
         ranked_files.profile_rank,
         ranked_files.is_used or carried_over_rows.file_id is not null as counts,
-        starts_with(lower(learner_sayings.username), 'retired__') as has_retired_username,
-        ends_with(lower(learner_sayings.email), '.invalid') as has_retired_email,
+        left(lower(learner_sayings.username), 9) = 'retired__' as has_retired_username,
+        lower(learner_sayings.email) like '%.invalid' as has_retired_email
     from learner_sayings
     inner join ranked_files on learner_sayings.file_id = ranked_files.file_id
     left join carried_over_rows
@@ -69,7 +69,7 @@ told as (
         max_by(username, stamp_rank) filter (where has_retired_username) as retired_username,
         max_by(email, stamp_rank) filter (where has_retired_email) as retired_email,
         min(reported_at) as first_reported_at,
-        max(reported_at) as last_reported_at,
+        max(reported_at) as last_reported_at
     from sayings
     group by student_id
     -- whom only superseded downloads name is no learner of the program any more
@@ -86,7 +86,7 @@ final as (
         if(is_retired, null, country) as country,
         is_retired,
         first_reported_at,
-        last_reported_at,
+        last_reported_at
     from told
 )
 

@@ -23,7 +23,7 @@ found as (
     select
         rejected_rows.path,
         rejected_rows.line,
-        rtrim(string_agg(lines.text, chr(10) order by lines.line), chr(13)) as raw_text,
+        trim(trailing chr(13) from {{ joined('lines.text', 'chr(10)', 'lines.line') }}) as raw_text
     from rejected_rows
     inner join lines
         on
@@ -39,7 +39,7 @@ whole as (
         rejected_rows.line,
         rejected_rows.student_id,
         rejected_rows.reason,
-        coalesce(rejected_rows.raw_text, found.raw_text) as raw_text,
+        coalesce(rejected_rows.raw_text, found.raw_text) as raw_text
     from rejected_rows
     left join found on rejected_rows.path = found.path and rejected_rows.line = found.line
 ),
@@ -52,7 +52,7 @@ retired_accounts as (
 retired_sayings as (
     select
         lower(learner_sayings.username) as username,
-        lower(learner_sayings.email) as email,
+        lower(learner_sayings.email) as email
     from learner_sayings
     semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
 ),
@@ -69,24 +69,25 @@ cells as (
     select
         file_id,
         line,
-        trim({{ each_of("string_split(lower(raw_text), ',')") }}, ' "' || chr(13) || chr(10)) as cell,
+        {{ each_of("split(lower(raw_text), ',')") }} as cell
     from whole
 ),
 
 rows_of_retired as (
     select
         file_id,
-        line,
+        line
     from whole
     where
         student_id in (select retired_accounts.student_id from retired_accounts)
-        or split_part(raw_text, ',', 1) in (select retired_accounts.student_id::varchar from retired_accounts)
+        or split_part(raw_text, ',', 1) in (select retired_accounts.student_id::string from retired_accounts)
     union
     select
         cells.file_id,
-        cells.line,
+        cells.line
     from cells
-    semi join retired_names on cells.cell = retired_names.cell
+    semi join retired_names
+        on trim(both ' "' || chr(13) || chr(10) from cells.cell) = retired_names.cell
 ),
 
 final as (
@@ -94,7 +95,7 @@ final as (
         whole.file_name,
         whole.line,
         whole.reason,
-        if(rows_of_retired.line is null, whole.raw_text, 'withheld: of a retired account') as raw_text,
+        if(rows_of_retired.line is null, whole.raw_text, 'withheld: of a retired account') as raw_text
     from whole
     left join rows_of_retired on whole.file_id = rows_of_retired.file_id and whole.line = rows_of_retired.line
 )

@@ -16,7 +16,7 @@ downloads_compared as (
 rejected_counts as (
     select
         file_id,
-        count(*) as rejected_row_count,
+        count(*) as rejected_row_count
     from rejected_rows
     group by file_id
 ),
@@ -35,7 +35,7 @@ final as (
         report_files.size_bytes,
         report_files.learner_count::bigint as learner_count,
         downloads_compared.learners_gone,
-        downloads_compared.certificates_gone,
+        downloads_compared.certificates_gone
     from report_files
     left join downloads_compared on report_files.file_id = downloads_compared.file_id
     left join rejected_counts on report_files.file_id = rejected_counts.file_id

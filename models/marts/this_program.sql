@@ -29,7 +29,7 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
-        coalesce(certificate_mail, 'eligible') as certificate_mail,
+        coalesce(certificate_mail, 'eligible') as certificate_mail
     from programs
     where
         program = '{{ var("program") }}'

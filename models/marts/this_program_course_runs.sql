@@ -17,7 +17,7 @@ final as (
         course_runs.run_role,
         course_runs.course_instance,
         course_runs.title,
-        course_runs.link,
+        course_runs.link
     from course_runs
     inner join this_program_courses on course_runs.course = this_program_courses.course
     where course_runs.run_role in ('current', 'coming')

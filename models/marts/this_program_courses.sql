@@ -19,7 +19,7 @@ final as (
         courses.title,
         courses.file_prefix,
         {{ decimal_number('courses.pass_grade') }} as pass_grade,
-        courses.is_capstone = 'true' as is_capstone,
+        courses.is_capstone = 'true' as is_capstone
     from courses
     inner join this_program on courses.program = this_program.program
 )

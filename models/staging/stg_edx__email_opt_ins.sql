@@ -17,7 +17,7 @@ final as (
         lower(trim(email_opt_in.email)) as email,
         email_opt_in.course_id,
         lower(email_opt_in.is_opted_in_for_email) in ('true', 't', '1') as is_opted_in_for_email,
-        {{ utc_timestamp('email_opt_in.preference_set_datetime') }} as preference_set_at,
+        {{ utc_timestamp('email_opt_in.preference_set_datetime') }} as preference_set_at
     from email_opt_in
     inner join report_files on email_opt_in.file_id = report_files.file_id
 )

@@ -23,7 +23,7 @@ typed as (
         certificate_eligible,
         certificate_delivered,
         nullif(certificate_type, '') as certificate_type,
-        nullif(enrollment_status, '') as enrollment_status,
+        nullif(enrollment_status, '') as enrollment_status
     from grade_report
 ),
 
@@ -42,7 +42,7 @@ final as (
                 then 'its Certificate Eligible is neither Y nor N'
             when typed.certificate_delivered not in ('Y', 'N')
                 then 'its Certificate Delivered is neither Y nor N'
-        end as rejected_reason,
+        end as rejected_reason
     from typed
     inner join report_files on typed.file_id = report_files.file_id
 )

@@ -17,7 +17,7 @@ final as (
         refused_reason,
         row_count,
         size_bytes,
-        content_digest,
+        content_digest
     from report_files
 )
 

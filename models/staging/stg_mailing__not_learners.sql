@@ -9,7 +9,7 @@ final as (
     select
         username,
         email,
-        student_id,
+        student_id
     from not_learners
 )
 

@@ -8,7 +8,7 @@ seed_addresses as (
 final as (
     select
         text,
-        email,
+        email
     from seed_addresses
 )
 

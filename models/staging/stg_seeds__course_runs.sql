@@ -1,14 +1,8 @@
--- One row per row of seeds/course_runs.csv, as text; a column that the file does not have is NULL.
+-- One row per row of seeds/course_runs.csv, as text.
 with
 
 course_runs as (
     select * from {{ ref('course_runs') }}
-    union all by name
-    -- no row, but the columns that a file may leave out
-    select
-        null::varchar as year,
-        null::varchar as term,
-    where false
 ),
 
 final as (
@@ -19,7 +13,7 @@ final as (
         title,
         link,
         year,
-        term,
+        term
     from course_runs
 )
 

@@ -1,12 +1,8 @@
--- One row per row of seeds/programs.csv, as text; a column that the file does not have is NULL.
+-- One row per row of seeds/programs.csv, as text.
 with
 
 programs as (
     select * from {{ ref('programs') }}
-    union all by name
-    -- no row, but the column that a file may leave out
-    select null::varchar as certificate_mail
-    where false
 ),
 
 final as (
@@ -26,7 +22,7 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
-        certificate_mail,
+        certificate_mail
     from programs
 )
 

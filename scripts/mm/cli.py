@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
@@ -41,6 +42,13 @@ from mm.unsubscribe_links import is_nobodys, secret_from_environment
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
 _SETS = ("audit_passed", "certificate_eligible")
+
+
+class Engine(StrEnum):
+    """Where a program is built: the targets of profiles.yml."""
+
+    LAPTOP = "laptop"
+    CLUSTER = "cluster"
 
 
 class _OneSentence(TyperGroup):
@@ -362,11 +370,25 @@ def draw_report(
 
 
 @app.command()
-def build(program: ProgramCode) -> None:
+def build(
+    program: ProgramCode,
+    *,
+    engine: Annotated[
+        Engine, typer.Option("--on", help="laptop: DuckDB, here; cluster: the Spark of MM_SPARK_MASTER.")
+    ] = Engine.LAPTOP,
+) -> None:
     """Build the program's report and mailout from its downloads, as `dbt build` does.
 
-    Example: mm build demo
+    Examples: mm build demo, mm build demo --on cluster
     """
+    if engine is Engine.CLUSTER:
+        try:
+            from mm import cluster  # noqa: PLC0415 - an extra that few have
+        except ModuleNotFoundError as error:
+            message = f"There is no {error.name} here, which a cluster needs: install it with `make cluster`."
+            raise ReaderError(message) from error
+        cluster.build(check_program(program))
+        return
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         message = f"There is no {dbt}: install the project with `make build` and use its own mm."

@@ -17,7 +17,7 @@ runs_without_auditors as (
     select
         course_instance,
         max(download_number) filter (where lists_auditors) as full_number,
-        max(download_count) as newest_number,
+        max(download_count) as newest_number
     from downloads
     group by course_instance
     having full_number < newest_number
@@ -26,7 +26,7 @@ runs_without_auditors as (
 rows_of_these_runs as (
     select
         downloaded_rows.*,
-        runs.full_number,
+        runs.full_number
     from downloaded_rows
     inner join runs_without_auditors as runs on downloaded_rows.course_instance = runs.course_instance
     where downloaded_rows.download_number >= runs.full_number
@@ -47,7 +47,7 @@ final as (
         full_rows.file_id,
         full_rows.learner_id,
         full_rows.course_instance,
-        newest_downloads.file_id as used_file_id,
+        newest_downloads.file_id as used_file_id
     from full_rows
     inner join downloads as newest_downloads
         on

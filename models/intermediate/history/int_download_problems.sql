@@ -12,13 +12,13 @@ downloads_compared as (
 allowed as (
     select
         nullif('{{ limit | string | replace("'", "''") }}', 'None') as said_share,
-        {{ decimal_number('said_share') }} as allowed_share,
+        {{ decimal_number('said_share') }} as allowed_share
 ),
 
 unreadable as (
     select
         'max_learners_gone is ' || said_share || ': expected the share of a run''s learners'
-        || ' that a download may lack, from 0 to 1, such as 0.2.' as message,
+        || ' that a download may lack, from 0 to 1, such as 0.2.' as message
     from allowed
     where said_share is not null and not coalesce(allowed_share between 0 and 1, false)
 ),
@@ -29,7 +29,7 @@ too_many_gone as (
         || (downloads_compared.learners_gone - downloads_compared.learners_carried_over) || ' of the '
         || downloads_compared.earlier_learner_count || ' learners in ' || downloads_compared.earlier_file_name
         || ', more than max_learners_gone (' || allowed.said_share || ') allows: download it again,'
-        || ' or build without max_learners_gone.' as message,
+        || ' or build without max_learners_gone.' as message
     from downloads_compared
     cross join allowed
     where

@@ -27,7 +27,7 @@ final as (
         grade_report_rows.grade,
         grade_report_rows.certificate_eligible,
         grade_report_rows.certificate_delivered,
-        grade_report_rows.enrollment_status,
+        grade_report_rows.enrollment_status
     from grade_report_rows
     inner join downloads on grade_report_rows.file_id = downloads.file_id
     left join repeated_rows

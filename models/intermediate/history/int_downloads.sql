@@ -20,7 +20,7 @@ distinct_downloads as (
         course_runs.course,
         course_runs.course_instance,
         report_files.reported_at,
-        coalesce(contents.lists_auditors, false) as lists_auditors,
+        coalesce(contents.lists_auditors, false) as lists_auditors
     from report_files
     inner join course_runs on report_files.run_key = lower(course_runs.course_instance)
     left join contents on report_files.file_id = contents.file_id
@@ -43,7 +43,7 @@ final as (
         row_number() over downloads_of_run as download_number,
         lag(reported_at) over downloads_of_run as previous_reported_at,
         lead(reported_at) over downloads_of_run as next_reported_at,
-        count(*) over (partition by course_instance) as download_count,
+        count(*) over (partition by course_instance) as download_count
     from distinct_downloads
     window downloads_of_run as (partition by course_instance order by reported_at asc)
 )

@@ -28,7 +28,7 @@ newest_downloads as (
         newest.file_id,
         newest.course_instance,
         newest.reported_at,
-        earlier.file_id as earlier_file_id,
+        earlier.file_id as earlier_file_id
     from downloads as newest
     inner join downloads as earlier
         on
@@ -41,7 +41,7 @@ companion_rows as (
     select distinct
         newest.file_id,
         report_files.file_name,
-        grade_report_err_rows.student_id,
+        grade_report_err_rows.student_id
     from newest_downloads as newest
     inner join report_files
         on
@@ -55,13 +55,13 @@ both_downloads as (
     select
         file_id as newest_file_id,
         file_id,
-        true as is_newest,
+        true as is_newest
     from newest_downloads
     union all
     select
         file_id as newest_file_id,
         earlier_file_id as file_id,
-        false as is_newest,
+        false as is_newest
     from newest_downloads
 ),
 
@@ -77,7 +77,7 @@ learners_of_both as (
         ) as is_certified_in_newest,
         bool_or(
             not both_downloads.is_newest and downloaded_rows.certificate_eligible = 'Y'
-        ) as is_certified_in_earlier,
+        ) as is_certified_in_earlier
     from downloaded_rows
     inner join both_downloads on downloaded_rows.file_id = both_downloads.file_id
     group by both_downloads.newest_file_id, downloaded_rows.learner_id
@@ -92,7 +92,7 @@ compared as (
         not learners_of_both.is_in_newest as is_gone,
         carried_over_rows.learner_id is not null as is_carried_over,
         companion_rows.student_id is not null as is_in_companion,
-        companion_rows.file_name as companion_file_name,
+        companion_rows.file_name as companion_file_name
     from learners_of_both
     left join carried_over_rows
         on
@@ -113,7 +113,7 @@ counted as (
         count(*) filter (where compared.has_lost_certificate) as certificates_gone,
         count(*) filter (where compared.is_gone and compared.is_carried_over) as learners_carried_over,
         count(*) filter (where compared.is_gone and compared.is_in_companion) as learners_in_companion,
-        max(compared.companion_file_name) as companion_file_name,
+        max(compared.companion_file_name) as companion_file_name
     from newest_downloads as newest
     -- an earlier download that lists nobody has nobody to lose
     left join compared on newest.file_id = compared.file_id
@@ -130,7 +130,7 @@ final as (
         counted.certificates_gone,
         counted.learners_carried_over,
         counted.learners_in_companion,
-        counted.companion_file_name,
+        counted.companion_file_name
     from counted
     inner join report_files as newest_files on counted.file_id = newest_files.file_id
     inner join report_files as earlier_files on counted.earlier_file_id = earlier_files.file_id

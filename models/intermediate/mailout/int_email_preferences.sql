@@ -9,7 +9,7 @@ final as (
     select
         email,
         is_opted_in_for_email,
-        preference_set_at,
+        preference_set_at
     from email_opt_ins
     where email != ''
     qualify row_number() over (

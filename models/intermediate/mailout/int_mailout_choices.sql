@@ -26,7 +26,7 @@ triggers_with_mails_had as (
         lower(trim(learners.email)) as address,
         exclusions.excluded_reason as own_reason,
         coalesce(mails_had.had_another_courses_mail, false) as had_another_courses_mail,
-        coalesce(mails_had.had_another_accounts_mail, false) as had_another_accounts_mail,
+        coalesce(mails_had.had_another_accounts_mail, false) as had_another_accounts_mail
     from triggers
     inner join learners on triggers.student_id = learners.student_id
     inner join exclusions
@@ -48,7 +48,7 @@ ranked_for_learner as (
                 had_another_courses_mail or had_another_accounts_mail,
                 trigger_course_verified desc,
                 trigger_position desc
-        ) as rank_for_learner,
+        ) as rank_for_learner
     from triggers_with_mails_had
 ),
 
@@ -58,7 +58,7 @@ learners_choices as (
         coalesce(
             own_reason,
             if(had_another_courses_mail or rank_for_learner > 1, 'another course''s mail', null)
-        ) as learners_reason,
+        ) as learners_reason
     from ranked_for_learner
 ),
 
@@ -68,7 +68,7 @@ ranked_for_address as (
         row_number() over (
             partition by address, learners_reason is null and not had_another_accounts_mail
             order by trigger_course_verified desc, trigger_position desc, student_id asc
-        ) as rank_for_address,
+        ) as rank_for_address
     from learners_choices
 ),
 
@@ -79,7 +79,7 @@ final as (
         coalesce(
             learners_reason,
             if(had_another_accounts_mail or rank_for_address > 1, 'same address', null)
-        ) as excluded_reason,
+        ) as excluded_reason
     from ranked_for_address
 )
 

@@ -69,7 +69,7 @@ final as (
                 then 'not opted in'
             when mails_had.had_this_mail
                 then 'already mailed'
-        end as excluded_reason,
+        end as excluded_reason
     from triggers
     cross join this_program
     cross join opt_in_lists

@@ -20,7 +20,7 @@ mails as (
         lower(trim(email)) as address,
         lower(trigger_course_instance) as run_key,
         trigger_course_verified,
-        intended_at,
+        intended_at
     from send_log
     where status in ('sent', 'unknown')
 ),
@@ -31,7 +31,7 @@ learners_mails as (
         mails.run_key as mailed_run_key,
         mails.trigger_course_verified as mailed_course_verified,
         mails.intended_at,
-        true as is_own,
+        true as is_own
     from triggers
     inner join mails on triggers.student_id = mails.student_id
 ),
@@ -42,7 +42,7 @@ other_accounts_mails as (
         mails.run_key as mailed_run_key,
         mails.trigger_course_verified as mailed_course_verified,
         mails.intended_at,
-        false as is_own,
+        false as is_own
     from triggers
     inner join learners on triggers.student_id = learners.student_id
     inner join mails
@@ -66,7 +66,7 @@ compared as (
         is_own,
         lower(trigger_course_instance) = mailed_run_key as is_same_run,
         trigger_course_verified = mailed_course_verified as is_same_kind,
-        coalesce(reported_at < intended_at, true) as is_of_this_mailout,
+        coalesce(reported_at < intended_at, true) as is_of_this_mailout
     from all_mails
 ),
 
@@ -76,7 +76,7 @@ final as (
         trigger_course,
         bool_or(is_same_run and is_same_kind) as had_this_mail,
         bool_or(is_own and not is_same_run and is_of_this_mailout) as had_another_courses_mail,
-        bool_or(not is_own and is_of_this_mailout) as had_another_accounts_mail,
+        bool_or(not is_own and is_of_this_mailout) as had_another_accounts_mail
     from compared
     group by student_id, trigger_course
 )

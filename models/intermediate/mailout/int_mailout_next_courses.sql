@@ -29,7 +29,7 @@ unsettled as (
     select
         triggers.student_id,
         triggers.trigger_course,
-        courses.course as next_course,
+        courses.course as next_course
     from triggers
     cross join this_program
     inner join courses on not courses.is_capstone
@@ -57,7 +57,7 @@ final as (
         unsettled.next_course,
         course_runs.title as next_course_title,
         course_runs.link as next_course_link,
-        if(details.learner_id is null, 'enrol', 'continue') as next_course_reason,
+        if(details.learner_id is null, 'enrol', 'continue') as next_course_reason
     from unsettled
     inner join course_runs
         on unsettled.next_course = course_runs.course and course_runs.run_role = 'coming'

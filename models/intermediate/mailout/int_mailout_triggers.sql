@@ -22,7 +22,7 @@ learner_courses as (
 certificates as (
     select
         student_id,
-        count(*) filter (where is_certificate_eligible) as no_certificate_eligible,
+        count(*) filter (where is_certificate_eligible) as no_certificate_eligible
     from learner_courses
     group by student_id
 ),
@@ -39,7 +39,7 @@ final as (
         details.certificate_delivered = 'Y' as is_certificate_delivered,
         details.enrollment_status,
         details.reported_at,
-        certificates.no_certificate_eligible,
+        certificates.no_certificate_eligible
     from course_instancedetails as details
     inner join course_runs
         on

@@ -19,7 +19,7 @@ seen_often as (
         *,
         lead(download_number) over (
             partition by learner_id, course_instance order by download_number asc
-        ) as next_download_number,
+        ) as next_download_number
     from downloaded_rows
     where download_count > 1
 ),
@@ -35,7 +35,7 @@ states as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from seen_often
     union all
     -- whom the following download leaves out is marked there, with what was said last
@@ -49,28 +49,34 @@ states as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from seen_often
     where
         next_reported_at is not null
         and coalesce(next_download_number, 0) != download_number + 1
 ),
 
-compared as (
+said as (
     select
         *,
-        row(
+        (
             is_reported,
             enrollment_track,
             grade,
             certificate_eligible,
             certificate_delivered,
             enrollment_status
-        ) as what_is_said,
+        ) as what_is_said
+    from states
+),
+
+compared as (
+    select
+        *,
         lag(what_is_said) over (
             partition by learner_id, course_instance order by valid_from asc
-        ) as what_was_said,
-    from states
+        ) as what_was_said
+    from said
 ),
 
 final as (
@@ -85,7 +91,7 @@ final as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from seen_once
     union all
     select
@@ -101,7 +107,7 @@ final as (
         grade,
         certificate_eligible,
         certificate_delivered,
-        enrollment_status,
+        enrollment_status
     from compared
     where what_is_said is distinct from what_was_said
 )

@@ -31,7 +31,7 @@ final as (
             where downloaded.certificate_eligible = 'Y' or downloaded.grade >= courses.pass_grade
         ) as passed,
         count(*) filter (where enrollment_tracks.is_verified = 'true') as verified,
-        count(*) filter (where downloaded.certificate_eligible = 'Y') as certificate_eligible,
+        count(*) filter (where downloaded.certificate_eligible = 'Y') as certificate_eligible
     from downloads
     inner join courses on downloads.course = courses.course
     -- a download may list nobody

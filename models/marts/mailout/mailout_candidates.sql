@@ -40,7 +40,7 @@ final as (
         next_courses.next_course_link,
         coalesce(next_courses.next_course_reason, 'none left') as next_course_reason,
         choices.excluded_reason,
-        learners.username,
+        learners.username
     from triggers
     cross join this_program
     inner join learners on triggers.student_id = learners.student_id

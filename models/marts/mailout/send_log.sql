@@ -33,7 +33,7 @@ tries as (
         coalesce(
             max(detail) filter (where event = 'bounced'),
             max(detail) filter (where event != 'intent')
-        ) as detail,
+        ) as detail
     from send_log_lines
     group by student_id, trigger_course_instance, trigger_course_verified, attempt
 ),
@@ -51,7 +51,7 @@ final as (
         tries.status,
         tries.intended_at,
         tries.ended_at,
-        if(retired_accounts.student_id is null, tries.detail, null) as detail,
+        if(retired_accounts.student_id is null, tries.detail, null) as detail
     from tries
     left join retired_accounts on tries.student_id = retired_accounts.student_id
 )

@@ -19,7 +19,7 @@ numbers as (
 final as (
     select
         numbers.no_certificate_eligible::integer as no_certificate_eligible,
-        count(learner_progress.student_id) as learners,
+        count(learner_progress.student_id) as learners
     from numbers
     left join learner_progress on numbers.no_certificate_eligible = learner_progress.no_certificate_eligible
     group by numbers.no_certificate_eligible

@@ -14,11 +14,11 @@ final as (
         learners.country,
         count(*) as learners,
         count(*) filter (where learner_progress.courses_passed > 0) as passed,
-        count(*) filter (where learner_progress.no_certificate_eligible > 0) as certificate_eligible,
+        count(*) filter (where learner_progress.no_certificate_eligible > 0) as certificate_eligible
     from learners
     inner join learner_progress on learners.student_id = learner_progress.student_id
     group by learners.country
 )
 
 select * from final
-order by learners desc, country asc
+order by learners desc, country asc nulls last

@@ -25,7 +25,7 @@ learner_runs as (
         details.certificate_eligible = 'Y' or details.grade >= courses.pass_grade as has_passed,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
         details.audit_passed = 'Y' as has_audit_passed,
-        details.enrollment_status = 'unenrolled' as has_left,
+        details.enrollment_status = 'unenrolled' as has_left
     from course_runs
     inner join courses on course_runs.course = courses.course
     inner join course_instancedetails as details on course_runs.course_instance = details.course_instance
@@ -42,7 +42,7 @@ counted as (
         count(*) filter (where is_verified) as verified,
         count(*) filter (where is_verified and is_certificate_eligible) as verified_passed,
         count(*) filter (where is_certificate_eligible) as certificate_eligible,
-        count(*) filter (where has_audit_passed) as audit_passed,
+        count(*) filter (where has_audit_passed) as audit_passed
     from learner_runs
     group by course_instance
 ),
@@ -67,7 +67,7 @@ final as (
         {{ share('counted.verified', 'counted.learners') }} as verified_share,
         {{ share('counted.verified_passed', 'counted.learners') }} as verified_passed_share,
         {{ share('counted.certificate_eligible', 'counted.learners') }} as certificate_eligible_share,
-        {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share,
+        {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share
     from course_runs
     inner join courses on course_runs.course = courses.course
     left join counted on course_runs.course_instance = counted.course_instance

@@ -25,7 +25,7 @@ counted as (
         count(*) filter (where ever_passed) as passed,
         count(*) filter (where is_verified_passed) as verified_passed,
         count(*) filter (where is_certificate_eligible) as certificate_eligible,
-        count(*) filter (where is_audit_passed) as audit_passed,
+        count(*) filter (where is_audit_passed) as audit_passed
     from learner_courses
     group by course
 ),
@@ -33,7 +33,7 @@ counted as (
 ever_verified as (
     select
         details.course,
-        count(distinct details.learner_id) as verified,
+        count(distinct details.learner_id) as verified
     from course_instancedetails as details
     inner join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
     where enrollment_tracks.is_verified = 'true'
@@ -58,7 +58,7 @@ final as (
         {{ share('ever_verified.verified', 'counted.learners') }} as verified_share,
         {{ share('counted.verified_passed', 'counted.learners') }} as verified_passed_share,
         {{ share('counted.certificate_eligible', 'counted.learners') }} as certificate_eligible_share,
-        {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share,
+        {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share
     from courses
     left join counted on courses.course = counted.course
     left join ever_verified on courses.course = ever_verified.course

@@ -18,7 +18,7 @@ certificate_summary as (
 ),
 
 by_certificates as (
-    select list(learners order by no_certificate_eligible) as learners_by_certificates
+    select {{ list_in_order('learners', 'no_certificate_eligible') }} as learners_by_certificates
     from certificate_summary
 ),
 
@@ -27,7 +27,7 @@ counted as (
         count(*) as learners,
         count(*) filter (where stage = 'series complete') as whole_series_certified,
         count(*) filter (where stage = 'one to go') as all_but_one_certified,
-        count(*) filter (where no_certificate_eligible > 0) as with_a_certificate,
+        count(*) filter (where no_certificate_eligible > 0) as with_a_certificate
     from learner_progress
 ),
 
@@ -44,7 +44,7 @@ final as (
         counted.with_a_certificate,
         counted.all_but_one_certified,
         counted.whole_series_certified,
-        countries.countries,
+        countries.countries
     from this_program
     cross join counted
     cross join by_certificates

@@ -13,13 +13,13 @@ final as (
     select
         program,
         course,
-        file_prefix,
+        file_prefix
     from courses
     union all
     select
         courses.program,
         courses.course,
-        course_aliases.file_prefix,
+        course_aliases.file_prefix
     from course_aliases
     inner join courses on course_aliases.course = courses.course
 )

@@ -25,7 +25,7 @@ said_times as (
     select distinct
         lower(course_instance) as run_key,
         year,
-        term,
+        term
     from course_runs
     where year is not null
 ),
@@ -55,7 +55,7 @@ keys as (
 final as (
     select
         seed_row,
-        'it is there ' || count(*) || ' times' as problem,
+        'it is there ' || count(*) || ' times' as problem
     from keys
     where seed_row is not null
     group by seed_row

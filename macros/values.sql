@@ -1,0 +1,34 @@
+{#- What a text or a group of rows says. -#}
+
+{#- A text of digits alone as BIGINT; NULL for any other text, `1.5` and `1e3` too. -#}
+{% macro whole_number(text) -%}
+    if({{ is_all(text, "'[0-9]+'") }}, try_cast({{ text }} as bigint), null)
+{%- endmacro %}
+
+{#- A text as DOUBLE; NULL where it is no number. But for the pattern, DuckDB reads 1_0 and Spark 0.5d. -#}
+{% macro decimal_number(text) -%}
+    if(
+        {{ is_all(text, "'\\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\\s*'") }},
+        try_cast({{ text }} as double),
+        null
+    )
+{%- endmacro %}
+
+{#- When the build began, as TIMESTAMP, UTC. -#}
+{% macro now_utc() -%}
+    timestamp '{{ (run_started_at | string)[:19] }}'
+{%- endmacro %}
+
+{#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
+{% macro newest(value, rank) -%}
+    max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
+{%- endmacro %}
+
+{#- Whether mail can go to a text: an address as HTML's email input has it, with a dot in its domain. -#}
+{% macro is_mail_address(text) -%}
+    {%- set label = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?' -%}
+    coalesce({{ is_all(
+        'trim(' ~ text ~ ')',
+        "'[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@" ~ label ~ "(?:[.]" ~ label ~ ")+'"
+    ) }}, false)
+{%- endmacro %}

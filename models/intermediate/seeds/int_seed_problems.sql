@@ -1,0 +1,37 @@
+-- One row per thing that is wrong in a seed. The build stops at any.
+{{ config(post_hook="{{ stop_with_messages(this) }}") }}
+
+with
+
+program_problems as (
+    select * from {{ ref('int_program_problems') }}
+),
+
+course_problems as (
+    select * from {{ ref('int_course_problems') }}
+),
+
+course_run_problems as (
+    select * from {{ ref('int_course_run_problems') }}
+),
+
+repeated_rows as (
+    select * from {{ ref('int_seed_rows_repeated') }}
+),
+
+problems as (
+    select * from program_problems
+    union all
+    select * from course_problems
+    union all
+    select * from course_run_problems
+    union all
+    select * from repeated_rows
+),
+
+final as (
+    select 'seeds/' || seed_row || ': ' || problem || '.' as message
+    from problems
+)
+
+select * from final
