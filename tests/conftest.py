@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mail_fixtures import server, world
+from mail_fixtures import certificate, server, tls, world
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-__all__ = ["browser", "server", "world"]
+__all__ = ["browser", "certificate", "server", "tls", "world"]
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 

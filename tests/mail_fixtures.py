@@ -156,6 +156,9 @@ class World:
                 " where program = ?",
                 [str(seed), program],
             )
+            # Of the demo's own, `mm` says each time that there can be no page.
+            base = "replace(unsubscribe_base, 'example.org', 'example.edu')"
+            connection.execute(f"update programs set unsubscribe_base = {base}")
             for fact, value in facts.items():
                 connection.execute(f"update programs set {fact} = ?", [value])
             connection.execute(f"create table mailout_candidates ({columns})")
@@ -204,16 +207,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return an empty world; its SMTP server is yet to be named."""
     for name in [*filter(lambda name: name.startswith("MM_"), os.environ), "SSL_CERT_FILE"]:
         monkeypatch.delenv(name, raising=False)
-    for folder in ("database", "data"):
-        (tmp_path / folder).mkdir()
+    return world_in(tmp_path)
+
+
+def world_in(folder: Path) -> World:
+    """Return an empty world in a folder."""
+    for name in ("database", "data"):
+        (folder / name).mkdir()
     environment = dict(os.environ) | {
-        "MM_DATABASE_DIR": str(tmp_path / "database"),
-        "MM_DATA_DIR": str(tmp_path / "data"),
+        "MM_DATABASE_DIR": str(folder / "database"),
+        "MM_DATA_DIR": str(folder / "data"),
         "MM_UNSUBSCRIBE_SECRET": SECRET,
         "MM_SMTP_TIMEOUT": "2",
         "MM_SMTP_BACKOFF": "0.01",
     }
-    return World(tmp_path, environment)
+    return World(folder, environment)
 
 
 Answer = Callable[[str], str | None]
@@ -360,6 +368,30 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate of 127.0.0.2, which a client trusts where SSL_CERT_FILE names it."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        [
+            *("/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+            *("-subj", "/CN=mail test", "-addext", "subjectAltName=IP:127.0.0.2"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    return folder / "cert.pem"
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """Return what a server at 127.0.0.2 shows the certificate with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    return context
 
 
 @pytest.fixture

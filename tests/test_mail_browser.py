@@ -37,7 +37,7 @@ const behind = element => {
     const clear = parts(color).length === 4 && parts(color)[3] === 0;
     return clear && element.parentElement ? behind(element.parentElement) : color;
 };
-return [...document.querySelectorAll('h1, h2, p, a, bdi, strong, .band')].map(element => {
+return [...document.querySelectorAll('h1, h2, p, a, bdi, strong, button, .band')].map(element => {
     const shades = [luminance(getComputedStyle(element).color), luminance(behind(element))];
     return [element.textContent, (Math.max(...shades) + 0.05) / (Math.min(...shades) + 0.05)];
 });

@@ -13,8 +13,9 @@ import pytest
 from mail_fixtures import NO_NEXT_COURSE, PROJECT, SECRET, World, candidate
 
 from mm.published import Candidate, Program
-from mm.render import Renderer, clean_name, mail_address, unsubscribe_link
+from mm.render import Renderer, clean_name, mail_address
 from mm.settings import ReaderError
+from mm.unsubscribe_links import unsubscribe_link
 
 DEMO = Program(
     program="demo",

@@ -476,28 +476,6 @@ def test_a_server_that_never_greets_stops_before_the_first_intent(world: World) 
     assert world.log.read_text() == LOG_COLUMNS + "\n"
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            *("/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
-            *("-subj", "/CN=mail test", "-addext", "subjectAltName=IP:127.0.0.2"),
-        ],
-        capture_output=True,
-        check=True,
-    )
-    return folder / "cert.pem"
-
-
-@pytest.fixture
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    return context
-
-
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 @pytest.mark.parametrize("smtps", [False, True])
 def test_a_trusted_server_is_sent_to_encrypted_and_logged_in(

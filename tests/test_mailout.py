@@ -74,6 +74,7 @@ FILES = {
         (14, "pupil14@learners.example.org\u200b", "pupil_14", *certified(14)[3:]),
         *(certified(student_id) for student_id in OPTED_OUT),
         certified(21),
+        certified(30),
         *(certified(student_id) for student_id in STAFF),
     ],
     "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [
@@ -114,6 +115,7 @@ CANDIDATES = [
     (22, "engy1x", 1, "engy0x", "enrol", None),
     (23, "engy2x", 1, "engy0x", "enrol", None),
     (24, "engy2x", 1, "engy0x", "enrol", "same address"),
+    (30, "engy0x", 1, "engy1x", "enrol", "address bounced"),
     *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
 ]
 QUERY = (
@@ -157,9 +159,18 @@ class Story:
                 "email,unsubscribed_at,source",
                 [
                     (" PUPIL7@learners.example.org ", "2019-05-01", "web"),
+                    # the last line about an address counts
+                    (address(2), "2019-05-01T10:00:00Z", "page"),
+                    (address(2).upper(), "2019-05-01T10:01:00Z", "taken back"),
+                    (address(7), "2019-05-01T10:00:00Z", "taken back"),
+                    (address(7), "2019-05-01T10:01:00Z", "one-click"),
                     *((as_pasted(cell, address(number)), "", "mail") for number, cell in OPTED_OUT.items()),
                 ],
             ),
+        )
+
+        self.place.write(
+            "", "bounced.csv", f"email,bounced_at,status,detail\n{address(30)},2019-05-01,5.1.1,\n"
         )
 
     def build(self) -> Build:

@@ -1,6 +1,7 @@
 """The command `mm`."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -35,6 +36,8 @@ from mm.render import Renderer, clean_name, mail_address
 from mm.send_log import Event, SendLog, log_path, read_history
 from mm.sender import Sender, server_from_environment
 from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
+from mm.unsubscribe_check import check
+from mm.unsubscribe_links import is_nobodys, secret_from_environment
 
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
@@ -132,7 +135,7 @@ def render(
 
     Example: mm render demo --limit 20
     """
-    renderer = Renderer(read_program(program), _secret(needed=False))
+    renderer = _renderer(program, _secret(needed=False))
     mails = mailout.select(program, read_history(log_path(program)), WhoIsNotMailed(program)).mails[:limit]
     out = out or PROJECT / "out" / program
     out.mkdir(parents=True, exist_ok=True)
@@ -194,7 +197,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
         raise typer.BadParameter(message)
-    renderer = Renderer(read_program(program), _secret(needed=True))
+    renderer = _renderer(program, _secret(needed=True))
     server = server_from_environment()
     not_mailed = WhoIsNotMailed(program)
     stop = Flag()
@@ -254,7 +257,7 @@ def send(  # noqa: PLR0913 - one argument for each option
 def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
     """Say what was sent, what failed, and what may or may not have arrived (unknown).
 
-    Deferred is what the server refused because of the sender, not of the learner.
+    Deferred is what the server refused because of the sender, not of the learner; bounced is what came back.
 
     Example: mm log demo --json
     """
@@ -273,7 +276,7 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps({"program": program, "counts": counts, "attempts": rows}, indent=2))
         return
-    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED):
+    for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED, Event.BOUNCED):
         typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
         if attempt.outcome is not Event.SENT:
@@ -282,6 +285,34 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
                 f"{attempt.key.trigger_course_instance}, attempt {attempt.attempt}, "
                 f"{attempt.logged_at}: {attempt.detail.rstrip('.') or 'no outcome on record'}"
             )
+
+
+@app.command("bounces")
+def read_bounces(
+    program: ProgramCode,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="mbox, Maildir, file with one message, or folder.")
+    ],
+) -> None:
+    """Read mails that came back, and complaints: their addresses get no more mail.
+
+    Only what the program has sent counts. Reading the same again changes nothing.
+
+    Example: mm bounces demo ~/Mail/bounces.mbox
+    """
+    # The other commands read no mail.
+    from mm.bounces import messages_in, take_in  # noqa: PLC0415
+
+    if not log_path(program).exists():
+        message = f"There is no {log_path(program)}: nothing was sent, so nothing can have come back."
+        raise ReaderError(message)
+    with SendLog(program) as log:
+        tally = take_in(itertools.chain.from_iterable(map(messages_in, paths)), log)
+    for line in tally.lines:
+        typer.echo(line)
+    for name, value in asdict(tally).items():
+        if name != "lines":
+            typer.echo(f"{value:>8}  {name.replace('_', ' ')}")
 
 
 @app.command("export")
@@ -385,11 +416,7 @@ def smtp_sink(
     """
     out = out or PROJECT / "out" / "smtp-sink"
     stop = Flag()
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError as error:
-        message = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
-        raise ReaderError(message) from error
+    _check_port(port)
     out.mkdir(parents=True, exist_ok=True)
     controller = Controller(_Sink(out), hostname="127.0.0.1", port=port)
     controller.start()
@@ -397,6 +424,42 @@ def smtp_sink(
         typer.echo(f"MM_SMTP_URL=smtp://localhost:{port} delivers to {out}. Ctrl-C ends it.")
         stop.wait()
     controller.stop()
+
+
+unsubscribe = typer.Typer(
+    help="The page that the unsubscribe links lead to: run it, and see whether a program's links reach it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(unsubscribe, name="unsubscribe")
+
+
+@unsubscribe.command("serve")
+def serve_page(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8025,
+) -> None:
+    """Run the page on this machine, for a web server with TLS in front of it; Ctrl-C ends it.
+
+    MM_UNSUBSCRIBE_SECRET is what the links are made with. Who unsubscribes is put into unsubscribed.csv.
+
+    Example: mm unsubscribe serve --port 8025
+    """
+    # The other commands need no web server.
+    from mm.unsubscribe_server import serve  # noqa: PLC0415
+
+    _check_port(port)
+    serve(port, lambda: typer.echo(f"http://127.0.0.1:{port} serves the page. Ctrl-C ends it."))
+
+
+@unsubscribe.command("check")
+def check_page(program: ProgramCode) -> None:
+    """Open the program's unsubscribe link for a made-up address, and tell whether the page knows it.
+
+    MM_UNSUBSCRIBE_SECRET is what the link is made with. The exit code is 1 where the page does not know it.
+
+    Example: mm unsubscribe check demo
+    """
+    typer.echo(check(read_program(program), secret_from_environment("there is nothing to check")))
 
 
 class _Sink:
@@ -410,6 +473,14 @@ class _Sink:
         path.write_bytes(envelope.original_content or b"")
         typer.echo(f"A mail came in: {path}")
         return "250 OK"
+
+
+def _check_port(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        message = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
+        raise ReaderError(message) from error
 
 
 def _sentence(error: Exception) -> str:
@@ -426,16 +497,23 @@ def _mails(count: int) -> str:
     return "1 mail" if count == 1 else f"{count} mails"
 
 
-def _secret(*, needed: bool) -> str:
-    secret = os.environ.get("MM_UNSUBSCRIBE_SECRET", "")
-    if secret:
-        return secret
-    if needed:
-        message = (
-            "MM_UNSUBSCRIBE_SECRET is not set, so no unsubscribe link would work: nothing is sent. "
-            "Set it to the secret that the unsubscribe page checks."
+def _renderer(program: str, secret: str) -> Renderer:
+    facts = read_program(program)
+    renderer = Renderer(facts, secret)
+    if is_nobodys(facts.unsubscribe_base or ""):
+        typer.echo(
+            f"mm: unsubscribe_base of {program} is {facts.unsubscribe_base}, where no page can be: the "
+            "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners.",
+            err=True,
         )
-        raise ReaderError(message)
+    return renderer
+
+
+def _secret(*, needed: bool) -> str:
+    if needed:
+        return secret_from_environment("nothing is sent")
+    if secret := os.environ.get("MM_UNSUBSCRIBE_SECRET", ""):
+        return secret
     typer.echo(
         "mm: MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.",
         err=True,

@@ -7,7 +7,7 @@ from typing import NamedTuple, TextIO
 
 from mm import edx_files, send_log
 from mm.addresses import read_address
-from mm.optouts import NotLearner, NotLearners, OptOuts
+from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts
 from mm.settings import ReaderError
 
 _SEED = Path("seeds/programs.csv")
@@ -61,10 +61,11 @@ def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str
     """
     if misplaced := list(edx_files.misplaced_lists(data_dir)):
         raise ReaderError("\n".join(f"{sentence}." for sentence in misplaced))
-    opt_outs = OptOuts(data_dir / "unsubscribed.csv")
+    opt_outs, bounced = OptOuts(data_dir / "unsubscribed.csv"), Bounced(data_dir / "bounced.csv")
     texts = {row.get(column) or "" for row in _rows_of_programs() for column in _ADDRESS_COLUMNS}
     return {
         "unsubscribed": Table({"email": "string"}, [(email,) for email in opt_outs]),
+        "bounced": Table({"email": "string"}, [(email,) for email in bounced]),
         "not_learners": Table(
             {"username": "string", "email": "string", "student_id": "bigint"}, read_not_learners(data_dir)
         ),

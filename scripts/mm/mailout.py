@@ -29,7 +29,7 @@ class Selection:
 
 @dataclass(slots=True)
 class Tally:
-    """How many of the mails ended how so far. left_out: unsubscribed, mailed or no learner since the start.
+    """How many of the mails ended how so far. left_out: a reason against them came up since the start.
 
     stopped: why the sending ended before the last mail, in a sentence; None: it did not, or was asked to.
     """
@@ -108,7 +108,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
         if per_second:
             next_at = max(next_at, time.monotonic()) + 1 / per_second
         # What refused a learner before may be the learner: else five such would stop every later sending.
-        was_refused = log.history.outcome(key_of(candidate)) is Event.FAILED
+        was_refused = log.history.outcome(key_of(candidate)) in {Event.FAILED, Event.BOUNCED}
         outcome = _send_one(candidate, renderer, sender, log)
         tally.sent += outcome.event is Event.SENT
         tally.failed += outcome.event is Event.FAILED

@@ -1,6 +1,7 @@
-"""The lists of people that somebody keeps by hand in the data folder, as they are at this moment.
+"""The lists of people in the data folder as they are at this moment, which people keep by hand.
 
-`unsubscribed.csv` has who asked for no more mail, `not_learners.csv` who is no learner, such as staff.
+`unsubscribed.csv` has who asked for no more mail, `bounced.csv` to which addresses none can be delivered, and
+`not_learners.csv` who is no learner, such as staff. To the first two, `mm` appends what it hears.
 """
 
 import codecs
@@ -8,12 +9,16 @@ import csv
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from mm.addresses import normalized, read_address, visible
 from mm.edx_files import misplaced_lists
+from mm.list_files import append_line, read_whole
 from mm.settings import ReaderError, data_dir
 
 _SAVE_ANEW = 'save it as "CSV UTF-8", separated by commas'
@@ -28,6 +33,11 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LARGEST_ID = 2**63 - 1
 _SEVERAL = "it has more than one address: give each a line of its own"
 
+# The source of a line that takes an opt-out back: of an address's lines, the last counts.
+TAKEN_BACK = "taken back"
+_OF_THE_PAGE = {"page", "one-click"}
+
+Cells = Mapping[str, str]
 Entry = TypeVar("Entry")
 
 
@@ -37,20 +47,24 @@ class _PeopleList(ABC, Generic[Entry]):
     An entry stays for as long as the object lives, whatever becomes of the file.
     """
 
-    _name: ClassVar[str]
-    _columns: ClassVar[tuple[str, ...]]
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
     # At least one of these must be in the header.
     _keys: ClassVar[tuple[str, ...]]
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, content: bytes | None = None) -> None:
         """Read the file at `path` (None: the list's own in the data folder).
 
-        ReaderError where it cannot be read for certain; no file at all means no entries.
+        content: what is in it, where the caller has read it already. ReaderError where it cannot be read for
+        certain; no file at all means no entries.
         """
-        self.path = path or data_dir() / self._name
+        self.path = path or data_dir() / self.name
         self._entries: set[Entry] = set()
         self._seen: tuple[int, int, int] | None = None
-        self.refresh()
+        if content is None:
+            self.refresh()
+        else:
+            self._entries = self._read(content)
 
     def __iter__(self) -> Iterator[Entry]:
         """Go through the entries, each once, always in the same order."""
@@ -62,7 +76,7 @@ class _PeopleList(ABC, Generic[Entry]):
             status = self.path.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
             if seen != self._seen:
-                self._entries |= self._read()
+                self._entries |= self._read(read_whole(self.path))
                 self._seen = seen
         except FileNotFoundError:
             if self.path.is_symlink():
@@ -73,32 +87,33 @@ class _PeopleList(ABC, Generic[Entry]):
             raise ReaderError(message) from error
 
     @abstractmethod
-    def _entry(self, cells: dict[str, str]) -> Entry:
-        """Return what a line says, by column; ValueError, with what is wrong, where that is in doubt."""
+    def _entries_of(self, lines: Iterable[Cells]) -> set[Entry]:
+        """Return what all lines, each by column, say; ValueError, with what is wrong, for one in doubt."""
 
-    def _read(self) -> set[Entry]:
-        entries = set()
-        reader = csv.reader(io.StringIO(self._text(), newline=""), strict=True)
+    def _read(self, content: bytes) -> set[Entry]:
+        text = self._text(content)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        # A line that nobody understands must not be passed over.
         try:
-            header = [visible(cell).lower() for cell in next(reader, [])]
-            self._check_header(header)
-            for row in reader:
-                # A stray quote swallows the lines after it, and the people in them.
-                if _has_line_break(row):
-                    self._refuse("a cell spans several lines", reader.line_num)
-                if not any(map(visible, row)):
-                    continue
-                # A line that nobody understands must not be passed over.
-                try:
-                    entries.add(self._entry(_by_column(header, row)))
-                except ValueError as error:
-                    self._refuse(str(error), reader.line_num)
+            return self._entries_of(self._lines(reader))
         except csv.Error:
             self._refuse("its quotes do not match", reader.line_num)
-        return entries
+        except ValueError as error:
+            self._refuse(str(error), reader.line_num)
 
-    def _text(self) -> str:
-        content = self.path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    def _lines(self, reader: Iterator[list[str]]) -> Iterator[Cells]:
+        header = [visible(cell).lower() for cell in next(reader, [])]
+        self._check_header(header)
+        for row in reader:
+            # A stray quote swallows the lines after it, and the people in them.
+            if _has_line_break(row):
+                message = "a cell spans several lines"
+                raise ValueError(message)
+            if any(map(visible, row)):
+                yield _by_column(header, row)
+
+    def _text(self, content: bytes) -> str:
+        content = content.removeprefix(codecs.BOM_UTF8)
         for start, what in _OTHER_KINDS:
             if content.startswith(start):
                 self._refuse(what)
@@ -141,28 +156,58 @@ class _PeopleList(ABC, Generic[Entry]):
     def _refuse(self, what: str, line: int | None = None) -> NoReturn:
         where = f"{self.path}, line {line}" if line else self.path
         message = (
-            f"{where}: {what}; expected a CSV with the columns {', '.join(self._columns)}. "
+            f"{where}: {what}; expected a CSV with the columns {', '.join(self.columns)}. "
             "Nobody is mailed until it is repaired."
         )
         raise ReaderError(message)
 
 
-class OptOuts(_PeopleList[str]):
-    """Addresses that asked for no more mail, in lower case."""
+class _Addresses(_PeopleList[str]):
+    """A list of addresses, in lower case."""
 
-    _name = "unsubscribed.csv"
-    _columns = ("email", "unsubscribed_at", "source")
     _keys = ("email",)
+    # The column after the address, in which a second address would be a mistake.
+    _time: ClassVar[str]
 
     def __contains__(self, email: str) -> bool:
-        """Tell whether a learner's address, in whatever letter case, is opted out."""
+        """Tell whether a learner's address, in whatever letter case, is in the list."""
         return normalized(email) in self._entries
 
-    def _entry(self, cells: dict[str, str]) -> str:
+    def _entries_of(self, lines: Iterable[Cells]) -> set[str]:
+        return {self._address(cells) for cells in lines}
+
+    def _address(self, cells: Cells) -> str:
         address = _email(cells.get("email", ""))
-        if "@" in cells.get("unsubscribed_at", ""):
+        if "@" in cells.get(self._time, ""):
             raise ValueError(_SEVERAL)
         return address
+
+
+class OptOuts(_Addresses):
+    """Addresses that asked for no more mail, in lower case: those whose last line is not `taken back`."""
+
+    name = "unsubscribed.csv"
+    columns = ("email", "unsubscribed_at", "source")
+    _time = "unsubscribed_at"
+
+    def _entries_of(self, lines: Iterable[Cells]) -> set[str]:
+        self._sources = {self._address(cells): visible(cells.get("source", "")).lower() for cells in lines}
+        return {address for address, source in self._sources.items() if source != TAKEN_BACK}
+
+    def may_take_back(self, email: str) -> bool:
+        """Tell whether the unsubscribe page wrote the opt-out that stands: others are not the page's to undo.
+
+        In a file without the column `source` nobody can tell.
+        """
+        return self._sources.get(normalized(email)) in _OF_THE_PAGE
+
+
+class Bounced(_Addresses):
+    """Addresses to which no mail can be delivered, in lower case."""
+
+    name = "bounced.csv"
+    columns = ("email", "bounced_at", "status", "detail")
+    _time = "bounced_at"
 
 
 class NotLearner(NamedTuple):
@@ -188,24 +233,28 @@ class NotLearners(_PeopleList[NotLearner]):
             for entry in self._entries
         )
 
-    _name = "not_learners.csv"
-    _columns = ("username", "email", "student_id", "note")
+    name = "not_learners.csv"
+    columns = ("username", "email", "student_id", "note")
     _keys = ("username", "email", "student_id")
 
-    def _entry(self, cells: dict[str, str]) -> NotLearner:
-        username, email, student_id = (visible(cells.get(key, "")) for key in self._keys)
-        if not (username or email or student_id):
-            message = "it has no username, no email and no student_id"
-            raise ValueError(message)
-        return NotLearner(
-            username.lower() or None,
-            _email(email) if email else None,
-            _student_id(student_id) if student_id else None,
-        )
+    def _entries_of(self, lines: Iterable[Cells]) -> set[NotLearner]:
+        return {_not_learner(cells) for cells in lines}
+
+
+def _not_learner(cells: Cells) -> NotLearner:
+    username, email, student_id = (visible(cells.get(key, "")) for key in NotLearner._fields)
+    if not (username or email or student_id):
+        message = "it has no username, no email and no student_id"
+        raise ValueError(message)
+    return NotLearner(
+        username.lower() or None,
+        _email(email) if email else None,
+        _student_id(student_id) if student_id else None,
+    )
 
 
 class WhoIsNotMailed:
-    """Both lists of a program's sender, to be read again before each mail."""
+    """All lists of a program's sender, to be read again before each mail."""
 
     def __init__(self, program: str) -> None:
         """Read the lists.
@@ -217,20 +266,77 @@ class WhoIsNotMailed:
         if misplaced:
             raise ReaderError("\n".join(misplaced))
         self._opt_outs = OptOuts()
+        self._bounced = Bounced()
         self._not_learners = NotLearners()
 
     def refresh(self) -> None:
         """Read again what changed since; ReaderError as at the start."""
         self._opt_outs.refresh()
+        self._bounced.refresh()
         self._not_learners.refresh()
 
     def reason(self, student_id: int, username: str | None, email: str | None) -> str | None:
         """Say why somebody whom the last build would mail is not to be mailed; None: nothing says so."""
         if email is not None and email in self._opt_outs:
             return "unsubscribed since the build"
+        if email is not None and email in self._bounced:
+            return "address bounced since the build"
         if self._not_learners.has(student_id, username, email):
             return "no learner since the build"
         return None
+
+
+def opt_out(email: str, source: str) -> bool:
+    """Put an address into unsubscribed.csv, unless it is there; return whether the page may take it back.
+
+    source: `page`, `one-click` or `complaint`. When this returns, the opt-out is on disk. ValueError where
+    the address is none that is mailed; ReaderError where the file cannot be understood, read or written.
+    """
+    path, line = data_dir() / OptOuts.name, _said_now(email, source)
+    append_line(path, OptOuts.columns, lambda content: None if email in OptOuts(path, content) else line)
+    return OptOuts(path).may_take_back(email)
+
+
+def take_back(email: str) -> bool:
+    """Take back an opt-out that the page wrote; return whether the address is opted out no more.
+
+    That, too, is a line. Errors are those of opt_out.
+    """
+    path, line = data_dir() / OptOuts.name, _said_now(email, TAKEN_BACK)
+    append_line(
+        path,
+        OptOuts.columns,
+        lambda content: line if OptOuts(path, content).may_take_back(email) else None,
+    )
+    return email not in OptOuts(path)
+
+
+def note_bounced(email: str, bounced_at: str, status: str, detail: str) -> bool:
+    """Put an address into bounced.csv, unless it is there; return whether it was not.
+
+    bounced_at: UTC, as in the file. status: as RFC 3463 has it, such as 5.1.1. Errors are those of opt_out.
+    """
+    path = data_dir() / Bounced.name
+    cells = {"email": _cell(email), "bounced_at": bounced_at, "status": status, "detail": detail}
+    return append_line(
+        path, Bounced.columns, lambda content: None if email in Bounced(path, content) else cells
+    )
+
+
+def _cell(email: str) -> str:
+    """Write an address so that it is read as that one, and so that no spreadsheet takes it for a formula."""
+    address = normalized(email)
+    for cell in (address, f"<{address}>"):
+        with suppress(ValueError):
+            if cell[0] not in "-+=" and normalized(read_address(cell)) == address:
+                return cell
+    message = "it is no address that is mailed"
+    raise ValueError(message)
+
+
+def _said_now(email: str, source: str) -> Cells:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"email": _cell(email), "unsubscribed_at": now, "source": source}
 
 
 def _has_line_break(row: list[str]) -> bool:
@@ -246,6 +352,8 @@ def _by_column(header: list[str], row: list[str]) -> dict[str, str]:
     return dict(zip(header, row, strict=False))
 
 
+# A list is read again at each change, and nearly all of its lines are those of before.
+@lru_cache(maxsize=100_000)
 def _email(cell: str) -> str:
     try:
         return normalized(read_address(cell))

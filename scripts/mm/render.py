@@ -1,11 +1,10 @@
 """Render a mail from the templates and build the message that goes out."""
 
 import hashlib
-import hmac
 import re
 import traceback
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +16,6 @@ from email.utils import make_msgid
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import css_inline
 from jinja2 import (
@@ -36,6 +34,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mm.addresses import normalized, read_address
 from mm.published import Candidate, Program
 from mm.settings import TEMPLATES, ReaderError
+from mm.unsubscribe_links import HASHES, is_https, unsubscribe_link
 
 _LONGEST_DISPLAY_NAME = 100
 _LONGEST_ADDRESS = 254
@@ -51,12 +50,6 @@ _NEEDED_FACTS = (
 )
 # Marks that turn the direction of all text after them, such as U+202E; a name needs none of them.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_HASHES: dict[str, Callable[[str, str], str]] = {
-    "hmac-sha256": lambda secret, address: hmac.digest(secret.encode(), address.encode(), "sha256").hex(),
-    "md5": lambda secret, address: hashlib.md5(
-        (secret + address).encode(), usedforsecurity=False
-    ).hexdigest(),
-}
 
 
 def clean_name(name: str | None) -> str | None:
@@ -86,18 +79,6 @@ def mail_address(email: str | None, name: str | None = None) -> Address:
     if address is None or address.addr_spec != addr_spec or len(addr_spec) > _LONGEST_ADDRESS:
         raise ValueError(_NO_ADDRESS)
     return address
-
-
-def unsubscribe_link(base: str, email: str, secret: str, unsubscribe_hash: str | None) -> str:
-    """Return the link that unsubscribes the address without a login.
-
-    unsubscribe_hash: `hmac-sha256` (None means the same) or `md5`, of the trimmed, lower-case
-    address.
-    """
-    address = normalized(email)
-    validation_hash = _HASHES[unsubscribe_hash or "hmac-sha256"](secret, address)
-    separator = "&" if "?" in base else "?"
-    return f"{base}{separator}email={quote(address, safe='')}&validation_hash={validation_hash}"
 
 
 class _Headers(HeaderRegistry):
@@ -230,11 +211,9 @@ class Renderer:
         for fact in _NEEDED_FACTS:
             if not getattr(self._program, fact):
                 raise self._wrong_fact(fact=fact, what="is empty, and no mail goes out without it")
-        if self._program.unsubscribe_hash not in {None, *_HASHES}:
-            raise self._wrong_fact(fact="unsubscribe_hash", what=f"is none of {', '.join(_HASHES)}")
-        base = self._program.unsubscribe_base or ""
-        parts = urlsplit(base)
-        if parts.scheme != "https" or not parts.netloc or not re.fullmatch(r"[!-~]+", base):
+        if self._program.unsubscribe_hash not in {None, *HASHES}:
+            raise self._wrong_fact(fact="unsubscribe_hash", what=f"is none of {', '.join(HASHES)}")
+        if not is_https(self._program.unsubscribe_base or ""):
             raise self._wrong_fact(fact="unsubscribe_base", what="is not a link that starts with https://")
         if "\n" in (self._program.subject or "") or "\r" in (self._program.subject or ""):
             raise self._wrong_fact(fact="subject", what="has a line break")

@@ -43,7 +43,8 @@ _LONGEST_DETAIL = 200
 class Event(StrEnum):
     """What a line says: `intent`, or how the mail ended.
 
-    `deferred`: the server certainly did not accept it, because of the sender, not of the learner.
+    `deferred`: the server certainly did not accept it, because of the sender, not of the learner. `bounced`:
+    it accepted it, and the mail came back, as a second outcome says.
     """
 
     INTENT = "intent"
@@ -51,6 +52,7 @@ class Event(StrEnum):
     FAILED = "failed"
     DEFERRED = "deferred"
     UNKNOWN = "unknown"
+    BOUNCED = "bounced"
 
 
 class MailKey(NamedTuple):
@@ -65,13 +67,16 @@ class MailKey(NamedTuple):
 class Attempt:
     """One try to mail a learner.
 
-    outcome is sent, failed, deferred or unknown; logged_at is in UTC, and empty where the log was torn.
+    outcome is sent, failed, deferred, unknown or bounced; logged_at is in UTC. Where the log was torn, it,
+    message_id and email can be empty.
     """
 
     key: MailKey
     attempt: int
     outcome: Event
     logged_at: str
+    message_id: str
+    email: str
     detail: str
 
 
@@ -99,7 +104,7 @@ class History:
             yield from attempts
 
     def outcome(self, key: MailKey, email: str | None = None) -> Event | None:
-        """Return SENT if any attempt was, else UNKNOWN if any may have been, else FAILED, DEFERRED or None.
+        """Return SENT if any attempt was, else UNKNOWN if any may have been, else how one ended, or None.
 
         email: what went to that address for the same run and kind counts, too, whoever the learner
         was. None: no attempt was made.
@@ -108,7 +113,7 @@ class History:
         if email is not None:
             attempts += self._attempts_by_address.get(_address_key(key, email), [])
         outcomes = {attempt.outcome for attempt in attempts}
-        for event in (Event.SENT, Event.UNKNOWN, Event.FAILED, Event.DEFERRED):
+        for event in (Event.SENT, Event.UNKNOWN, Event.BOUNCED, Event.FAILED, Event.DEFERRED):
             if event in outcomes:
                 return event
         return None
@@ -118,13 +123,20 @@ class History:
         return max((attempt.attempt for attempt in self._attempts.get(key, [])), default=0) + 1
 
     def record(  # noqa: PLR0913, PLR0917 - what a line says
-        self, key: MailKey, number: int, event: Event, logged_at: str, email: str, detail: str
+        self,
+        key: MailKey,
+        number: int,
+        event: Event,
+        logged_at: str,
+        message_id: str,
+        email: str,
+        detail: str,
     ) -> None:
         """Take in one line. An intent is unknown until its outcome is recorded; torn cells are empty."""
         attempts = self._attempts.setdefault(key, [])
         known = next((attempt for attempt in attempts if attempt.attempt == number), None)
         if known is None:
-            known = Attempt(key, number, Event.UNKNOWN, logged_at, detail)
+            known = Attempt(key, number, Event.UNKNOWN, logged_at, message_id, email, detail)
             attempts.append(known)
         if event is not Event.INTENT:
             known.outcome, known.logged_at, known.detail = event, logged_at, detail
@@ -177,7 +189,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise ReaderError(message) from error
 
 
-def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, str, str, str] | None:
+def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, str, str, str, str] | None:
     cells = line.split(",")
     if len(cells) <= _CELLS_OF_AN_INTENT:
         # Torn inside its key: such an intent was not on disk yet, so nothing was accepted.
@@ -193,8 +205,9 @@ def _record(path: Path, number: int, line: str) -> tuple[MailKey, int, Event, st
         raise _unreadable(path, number)
     whole = dict(zip(COLUMNS, cells, strict=False))
     # Only a cell that a comma ends is whole.
+    message_id = whole.get("message_id", "") if "email" in whole else ""
     email = whole.get("email", "") if "detail" in whole else ""
-    return key, attempt, event, whole.get("logged_at", ""), email, whole.get("detail", "")
+    return key, attempt, event, whole.get("logged_at", ""), message_id, email, whole.get("detail", "")
 
 
 def _unreadable(path: Path, number: int) -> ReaderError:
@@ -205,9 +218,9 @@ def _unreadable(path: Path, number: int) -> ReaderError:
 
 
 class SendLog:
-    """A program's send log, open for one sender; a context manager.
+    """A program's send log, open for one process that writes; a context manager.
 
-    ReaderError on entering if another sender has it, and whenever it cannot be read or written.
+    ReaderError on entering if another has it, and whenever it cannot be read or written.
     """
 
     def __init__(self, program: str) -> None:
@@ -297,7 +310,7 @@ class SendLog:
             raise self._unwritable(error) from error
 
     def conclude(self, intent: Intent, outcome: Event, detail: str) -> None:
-        """Write how an attempt ended: SENT, FAILED, DEFERRED or UNKNOWN, and why, in a few words."""
+        """Write how an attempt ended, or that its mail came back (BOUNCED), and why, in a few words."""
         self._append(intent, outcome, detail)
 
     def _lock(self) -> None:
@@ -341,7 +354,9 @@ class SendLog:
         line = f"{head}{rest}{detail}\n".encode()
         self._write(line)
         self._size += len(line)
-        self.history.record(intent.key, intent.attempt, event, logged_at, intent.email, detail)
+        self.history.record(
+            intent.key, intent.attempt, event, logged_at, intent.message_id, intent.email, detail
+        )
 
     def _write(self, line: bytes) -> None:
         before = os.fstat(self._file).st_size

@@ -159,10 +159,10 @@ class Sender:
             try:
                 self._connect()
                 reply = self._hand_over(mail_from, recipient, content, before_end)
-                return Outcome(Event.SENT, _without(recipient, reply))
+                return Outcome(Event.SENT, without_recipient(recipient, reply))
             except _MayBeAcceptedError as error:
                 self._drop()
-                return Outcome(Event.UNKNOWN, _without(recipient, str(error)))
+                return Outcome(Event.UNKNOWN, without_recipient(recipient, str(error)))
             except _NotAcceptedError as error:
                 if error.code in {None, 421}:
                     self._drop()
@@ -170,7 +170,7 @@ class Sender:
                     self._reset()
                 if error.code is not None and error.code >= 500:  # noqa: PLR2004 - RFC 5321, 4.2.1
                     return _refused(error, recipient)
-                detail = _without(recipient, error.detail)
+                detail = without_recipient(recipient, error.detail)
                 if not pauses:
                     return Outcome(Event.FAILED, detail)
                 if self._stop.wait(pauses.pop(0)):
@@ -292,7 +292,7 @@ class Sender:
 
 def _refused(error: _NotAcceptedError, recipient: str) -> Outcome:
     about = About.SENDER if error.of_sender else refusals.about(error.detail)
-    detail = _without(recipient, error.detail)
+    detail = without_recipient(recipient, error.detail)
     return Outcome(
         Event.DEFERRED if about is About.SENDER else Event.FAILED,
         detail,
@@ -318,7 +318,7 @@ def _text(code: int, reply: bytes | str) -> str:
     return re.sub(r"\S+(?:@|%40)\S+", "<address>", text, flags=re.IGNORECASE)
 
 
-def _without(recipient: str, text: str) -> str:
+def without_recipient(recipient: str, text: str) -> str:
     """Hide the recipient's name before the @, too, which some servers repeat alone."""
     user = re.escape(recipient.rpartition("@")[0])
     code, space, words = text.partition(" ")

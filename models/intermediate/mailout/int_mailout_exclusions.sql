@@ -17,6 +17,10 @@ unsubscribed as (
     select * from {{ ref('stg_mailing__unsubscribed') }}
 ),
 
+bounced as (
+    select * from {{ ref('stg_mailing__bounced') }}
+),
+
 email_preferences as (
     select * from {{ ref('int_email_preferences') }}
 ),
@@ -54,6 +58,9 @@ final as (
                 then 'certificate not delivered'
             when not {{ is_mail_address('learners.email') }}
                 then 'no valid address'
+            -- of the address that the newest report has: with another one, the learner is written to again
+            when bounced.email is not null
+                then 'address bounced'
             when unsubscribed.email is not null
                 then 'unsubscribed'
             when
@@ -67,6 +74,7 @@ final as (
     cross join this_program
     cross join opt_in_lists
     inner join learners on triggers.student_id = learners.student_id
+    left join bounced on lower(trim(learners.email)) = bounced.email
     left join unsubscribed on lower(trim(learners.email)) = unsubscribed.email
     left join email_preferences on lower(trim(learners.email)) = email_preferences.email
     left join mails_had

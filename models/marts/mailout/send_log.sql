@@ -22,11 +22,18 @@ tries as (
         attempt,
         max(email) as email,
         max(message_id) as message_id,
-        -- an intent without an outcome: nobody knows whether the server has the mail
-        coalesce(max(event) filter (where event != 'intent'), 'unknown') as status,
+        case
+            -- the server took it first, so this mail has two outcomes
+            when bool_or(event = 'bounced') then 'bounced'
+            -- an intent without an outcome: nobody knows whether the server has the mail
+            else coalesce(max(event) filter (where event != 'intent'), 'unknown')
+        end as status,
         min(logged_at) filter (where event = 'intent') as intended_at,
         max(logged_at) filter (where event != 'intent') as ended_at,
-        max(detail) filter (where event != 'intent') as detail
+        coalesce(
+            max(detail) filter (where event = 'bounced'),
+            max(detail) filter (where event != 'intent')
+        ) as detail
     from send_log_lines
     group by student_id, trigger_course_instance, trigger_course_verified, attempt
 ),

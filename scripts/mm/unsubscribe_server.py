@@ -1,0 +1,42 @@
+"""Run the unsubscribe page on this machine, by waitress, which keeps no access log and so no address."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+import waitress
+
+from mm.unsubscribe_page import LARGEST_BODY, create_app
+
+_HOST = "127.0.0.1"
+
+
+def serve(port: int, when_ready: Callable[[], None]) -> None:
+    """Serve the page at a port of this machine until SIGTERM or Ctrl-C.
+
+    when_ready: called when requests can come in. ReaderError as create_app.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    # It would write a line for each request of a client that asks too often.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = waitress.create_server(
+        create_app(),
+        host=_HOST,
+        port=port,
+        threads=8,
+        max_request_body_size=LARGEST_BODY + 1,
+        max_request_header_size=16 * 1024,
+        connection_limit=500,
+        channel_timeout=20,
+        asyncore_use_poll=True,
+        # The web server in front says whose request it is.
+        trusted_proxy=_HOST,
+        trusted_proxy_headers={"x-forwarded-for"},
+        clear_untrusted_proxy_headers=True,
+        ident=None,
+    )
+    # So that a service manager ends it as gently as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    when_ready()
+    server.run()
