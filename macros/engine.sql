@@ -146,9 +146,11 @@
 {% macro spark__lines_of_files(paths) -%}
     {%- set files = ["select '' as path, '' as content where false"] -%}
     {%- for path in paths -%}
+        {#- a path is a pattern here: what is none has a \ before it -#}
+        {%- set pattern = modules.re.sub('([][*?{}])', '\\\\\\1', path) -%}
         {%- do files.append(
             "select '" ~ in_java(path) | replace("'", "''") ~ "' as path, decode(content, 'UTF-8') as content"
-            ~ ' from binaryfile.`' ~ path | replace('`', '``') ~ '`'
+            ~ ' from binaryfile.`' ~ pattern | replace('`', '``') ~ '`'
         ) -%}
     {%- endfor -%}
     (
