@@ -34,9 +34,9 @@
     regexp_replace({{ text }}, {{ in_java(pattern) }}, {{ as }})
 {%- endmacro %}
 
-{#- A pattern as Spark reads it, where a \ in a text says something of the letter behind it. -#}
-{% macro in_java(pattern) -%}
-    {{ return(pattern | replace('\\', '\\\\')) }}
+{#- A text as Spark reads it, where a \ says something of the letter behind it. -#}
+{% macro in_java(text) -%}
+    {{ return(text | replace('\\', '\\\\')) }}
 {%- endmacro %}
 
 {#- The value of the row with the highest rank, NULL if it is NULL there. -#}

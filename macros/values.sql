@@ -26,9 +26,8 @@
 
 {#- Whether mail can go to a text: an address as HTML's email input has it, with a dot in its domain. -#}
 {% macro is_mail_address(text) -%}
-    {%- set label = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?' -%}
-    coalesce({{ is_all(
-        'trim(' ~ text ~ ')',
-        "'[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@" ~ label ~ "(?:[.]" ~ label ~ ")+'"
-    ) }}, false)
+    {%- set address -%}
+        '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+'
+    {%- endset -%}
+    coalesce({{ is_all('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}

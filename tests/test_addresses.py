@@ -82,7 +82,7 @@ def test_an_accented_domain_is_read_in_its_ascii_form(domain: str) -> None:
 
 
 def test_what_can_be_mailed_is_the_same_in_sql_and_python() -> None:
-    macros = (PROJECT / "macros" / "engine.sql").read_text("utf-8")
+    macros = (PROJECT / "macros" / "values.sql").read_text("utf-8")
     [pattern] = re.findall(r"'(\[A-Za-z0-9\.!.*)'$", macros, re.MULTILINE)
     assert pattern.replace("''", "'") == MAIL_ADDRESS.pattern
 
