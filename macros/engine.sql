@@ -15,6 +15,11 @@
     timestamp '{{ (run_started_at | string)[:19] }}'
 {%- endmacro %}
 
+{#- A text such as 2026-07-14 as DATE; NULL for any other text, `2026-7-14` and `2026-02-30` too. -#}
+{% macro iso_date(text) -%}
+    try_cast(nullif(regexp_extract({{ text }}, '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', 0), '') as date)
+{%- endmacro %}
+
 {#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
 {% macro newest(value, rank) -%}
     max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)

@@ -1,4 +1,4 @@
--- One row per thing that is wrong in a seed. The build stops at any.
+-- One row per thing that is wrong in a seed, or in what a build is told. The build stops at any.
 {{ config(post_hook="{{ stop_with_messages(this) }}") }}
 
 {%- set a_name = '[a-z][a-z0-9_]*' %}
@@ -32,6 +32,10 @@ enrollment_tracks as (
 
 repeated_rows as (
     select * from {{ ref('int_seed_rows_repeated') }}
+),
+
+wrong_cells as (
+    select * from {{ ref('int_seed_cells_wrong') }}
 ),
 
 -- texts in which nobody can tell the address for certain
@@ -191,11 +195,21 @@ found as (
         seed_row,
         problem
     from repeated_rows
+    union all
+    select
+        seed_row,
+        problem
+    from wrong_cells
 ),
 
 final as (
     select 'seeds/' || seed_row || ': ' || problem || '.' as message
     from found
+    union all
+    select
+        'The variable as_of, {{ var("as_of", "") | string | replace("'", "''") }}, is no day: expected one such as '
+        || '2026-07-14, with --vars ''{program: {{ var("program") }}, as_of: 2026-07-14}''.' as message
+    where {{ as_of() }} is null
 )
 
 select * from final

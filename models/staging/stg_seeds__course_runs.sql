@@ -7,7 +7,11 @@ course_runs as (
     -- no row, but the columns that a file may leave out
     select
         null::varchar as year,
-        null::varchar as term
+        null::varchar as term,
+        null::varchar as starts_on,
+        null::varchar as ends_on,
+        null::varchar as enrollment_ends_on,
+        null::varchar as upgrade_ends_on
     where false
 ),
 
@@ -19,7 +23,11 @@ final as (
         title,
         link,
         year,
-        term
+        term,
+        starts_on,
+        ends_on,
+        enrollment_ends_on,
+        upgrade_ends_on
     from course_runs
 )
 

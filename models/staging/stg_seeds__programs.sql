@@ -4,8 +4,11 @@ with
 programs as (
     select * from {{ ref('programs') }}
     union all by name
-    -- no row, but the column that a file may leave out
-    select null::varchar as certificate_mail
+    -- no row, but the columns that a file may leave out
+    select
+        null::varchar as certificate_mail,
+        null::varchar as language,
+        null::varchar as lms_base
     where false
 ),
 
@@ -26,7 +29,9 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
-        certificate_mail
+        certificate_mail,
+        language,
+        lms_base
     from programs
 )
 
