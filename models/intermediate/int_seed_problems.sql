@@ -2,6 +2,7 @@
 {{ config(post_hook="{{ stop_with_messages(this) }}") }}
 
 {%- set a_name = '[a-z][a-z0-9_]*' %}
+{%- set day = var('as_of', '') | string | replace("'", "''") %}
 {%- set address_columns = ['sender', 'reply_to', 'contact_email'] %}
 
 with
@@ -207,8 +208,8 @@ final as (
     from found
     union all
     select
-        'The variable as_of, {{ var("as_of", "") | string | replace("'", "''") }}, is no day: expected one such as '
-        || '2026-07-14, with --vars ''{program: {{ var("program") }}, as_of: 2026-07-14}''.' as message
+        'The variable as_of, {{ day }}, is no day: expected one such as 2026-07-14,'
+        || ' with --vars ''{program: {{ var("program") }}, as_of: 2026-07-14}''.' as message
     where {{ as_of() }} is null
 )
 

@@ -33,15 +33,13 @@ said_times as (
 -- each day of a run once, in however many rows it is said
 said_days as (
     {%- for day in ['starts_on', 'ends_on', 'enrollment_ends_on', 'upgrade_ends_on'] %}
-        {%- if not loop.first %}
-        union
-        {%- endif %}
-        select
+        select distinct
             lower(course_instance) as run_key,
             '{{ day }}' as kind,
             {{ day }} as said_day
         from course_runs
         where {{ day }} is not null
+        {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 ),
 

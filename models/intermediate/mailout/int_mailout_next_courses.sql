@@ -1,4 +1,4 @@
--- One row per trigger that has a next course, the first that its learner has not settled, with a run to take it in.
+-- One row per trigger that has a next course, the first that is not settled, with a run to take it in.
 with
 
 triggers as (
