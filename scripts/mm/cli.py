@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import mailout
+from mm import days, mailout
 from mm.export import Format, export
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_program
@@ -230,14 +230,15 @@ def send(  # noqa: PLR0913 - one argument for each option
                 progress=progress,
             )
     deferred = f"{tally.deferred} deferred, " if tally.deferred else ""
+    too_late = f"{tally.too_late} too late (a last day is over), " if tally.too_late else ""
     typer.echo(
         f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, {deferred}"
-        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), "
+        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), {too_late}"
         f"{confirm - tally.done} not reached."
     )
     if tally.stopped:
         raise ReaderError(tally.stopped)
-    if tally.sent + tally.left_out < confirm:
+    if tally.sent + tally.left_out + tally.too_late < confirm:
         typer.echo(f"mm log {program} tells what became of them.", err=True)
         raise typer.Exit(1)
 
@@ -331,17 +332,30 @@ def draw_report(
 
 
 @app.command()
-def build(program: ProgramCode) -> None:
+def build(
+    program: ProgramCode,
+    *,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DAY", help="Build as of a day such as 2026-07-14; today's if not given."),
+    ] = None,
+) -> None:
     """Build the program's report and mailout from its downloads, as `dbt build` does.
 
-    Example: mm build demo
+    Examples: mm build demo, mm build demo --as-of 2026-07-14
     """
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         message = f"There is no {dbt}: install the project with `make build` and use its own mm."
         raise ReaderError(message)
-    variables = f"program: {check_program(program)}"
-    done = subprocess.run([dbt, "build", "--vars", variables], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
+    variables = {"program": check_program(program)}
+    if as_of is not None:
+        try:
+            variables["as_of"] = days.read_day(as_of).isoformat()
+        except ValueError as error:
+            message = f"--as-of is {as_of!r}: expected a day such as 2026-07-14."
+            raise ReaderError(message) from error
+    done = subprocess.run([dbt, "build", "--vars", json.dumps(variables)], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."
         raise ReaderError(message)
