@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
@@ -26,7 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import days, mailout
+from mm import days, downloads, mailout
 from mm.export import Format, export
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_program
@@ -331,6 +332,48 @@ def draw_report(
     typer.echo(f"Report written: open {path} in a browser.{private}")
 
 
+@app.command("downloads")
+def show_downloads(
+    program: ProgramCode,
+    *,
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="What is older is to be fetched anew: 12h, 7d or 2w.")
+    ] = "7d",
+    as_json: AsJson = False,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="Write a page with links to click, and say where it is.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --html: file to write; out/PROGRAM/downloads.html in the project if not given."
+        ),
+    ] = None,
+) -> None:
+    """Say which reports to fetch from edX now, and where: those that are missing or old, of runs that are on.
+
+    The runs are those of the seeds and of the program's folder; it needs no build.
+
+    Examples: mm downloads demo, mm downloads demo --older-than 1d --html
+    """
+    if out is not None and not as_html:
+        message = "--out goes with --html."
+        raise typer.BadParameter(message)
+    now = datetime.now(UTC)
+    runs, unreadable = downloads.list_runs(check_program(program), now=now, older_than=_time(older_than))
+    for sentence in unreadable:
+        typer.echo(f"mm: not counted: {sentence}", err=True)
+    if as_json:
+        rows = [downloads.as_json(run, now) for run in runs]
+        typer.echo(json.dumps({"program": program, "runs": rows}, indent=2))
+    elif as_html:
+        page = downloads.write_page(program, runs, now=now, out=out)
+        typer.echo(f"Page written: open {page} in a browser.")
+    else:
+        for line in downloads.lines(runs, now):
+            typer.echo(line)
+
+
 @app.command()
 def build(
     program: ProgramCode,
@@ -408,6 +451,17 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be used: {error.strerror}."
     return str(error)
+
+
+def _time(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,4})([hdw])", text)
+    if not match:
+        message = (
+            f"--older-than is {text!r}: expected a number of hours, days or weeks, such as 12h, 7d or 2w."
+        )
+        raise typer.BadParameter(message)
+    unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
 
 
 def _learners(count: int) -> str:
