@@ -1,32 +1,133 @@
-{#- What DuckDB says in its own way; on another engine, these are what changes. -#}
+{#- What each engine says in its own way: DuckDB's form, then Spark's. All arguments are SQL. -#}
 
-{#- A text of digits alone as BIGINT; NULL for any other text, `1.5` and `1e3` too. -#}
-{% macro whole_number(text) -%}
-    if(regexp_full_match({{ text }}, '\d+'), try_cast({{ text }} as bigint), null)
+{#- Whether a text as a whole is what a pattern describes. -#}
+{% macro is_all(text, pattern) -%}
+    {{ return(adapter.dispatch('is_all')(text, pattern)) }}
+{%- endmacro %}
+{% macro duckdb__is_all(text, pattern) -%}
+    regexp_full_match({{ text }}, {{ pattern }})
+{%- endmacro %}
+{#- Java's $ also stands before a last line break. -#}
+{% macro spark__is_all(text, pattern) -%}
+    ({{ text }} rlike concat('\\A(?:', {{ in_java(pattern) }}, ')\\z'))
 {%- endmacro %}
 
-{#- A text as DOUBLE; NULL where it is no number. -#}
-{% macro decimal_number(text) -%}
-    try_cast({{ text }} as double)
+{#- Whether some part of a text is what a pattern describes. -#}
+{% macro has_part(text, pattern) -%}
+    {{ return(adapter.dispatch('has_part')(text, pattern)) }}
+{%- endmacro %}
+{% macro duckdb__has_part(text, pattern) -%}
+    regexp_matches({{ text }}, {{ pattern }})
+{%- endmacro %}
+{% macro spark__has_part(text, pattern) -%}
+    ({{ text }} rlike {{ in_java(pattern) }})
 {%- endmacro %}
 
-{#- When the build began, as TIMESTAMP, UTC. -#}
-{% macro now_utc() -%}
-    timestamp '{{ (run_started_at | string)[:19] }}'
+{#- A text with the part that a pattern describes written anew; $1 is what its first group found. -#}
+{% macro rewritten(text, pattern, as) -%}
+    {{ return(adapter.dispatch('rewritten')(text, pattern, as)) }}
+{%- endmacro %}
+{% macro duckdb__rewritten(text, pattern, as) -%}
+    regexp_replace({{ text }}, {{ pattern }}, replace({{ as }}, '$', '\'))
+{%- endmacro %}
+{% macro spark__rewritten(text, pattern, as) -%}
+    regexp_replace({{ text }}, {{ in_java(pattern) }}, {{ as }})
 {%- endmacro %}
 
-{#- A text such as 2026-07-14 as DATE; NULL for any other text, `2026-7-14` and `2026-02-30` too. -#}
-{% macro iso_date(text) -%}
-    try_cast(nullif(regexp_extract({{ text }}, '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', 0), '') as date)
+{#- A pattern as Spark reads it, where a \ in a text says something of the letter behind it. -#}
+{% macro in_java(pattern) -%}
+    {{ return(pattern | replace('\\', '\\\\')) }}
 {%- endmacro %}
 
-{#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
-{% macro newest(value, rank) -%}
-    max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
+{#- The value of the row with the highest rank, NULL if it is NULL there. -#}
+{% macro value_at_highest(value, rank) -%}
+    {{ return(adapter.dispatch('value_at_highest')(value, rank)) }}
+{%- endmacro %}
+{#- DuckDB's max_by passes over rows without a value. -#}
+{% macro duckdb__value_at_highest(value, rank) -%}
+    arg_max_null({{ value }}, {{ rank }})
+{%- endmacro %}
+{% macro spark__value_at_highest(value, rank) -%}
+    max_by({{ value }}, {{ rank }})
+{%- endmacro %}
+
+{#- The texts of a group's rows in one, in an order; NULL where there is none. -#}
+{% macro joined(text, between, order_by) -%}
+    {{ return(adapter.dispatch('joined')(text, between, order_by)) }}
+{%- endmacro %}
+{% macro duckdb__joined(text, between, order_by) -%}
+    string_agg({{ text }}, {{ between }} order by {{ order_by }} asc)
+{%- endmacro %}
+{% macro spark__joined(text, between, order_by) -%}
+    listagg({{ text }}, {{ between }}) within group (order by {{ order_by }} asc)
+{%- endmacro %}
+
+{#- The values of a group's rows as a list, in an order. -#}
+{% macro list_in_order(value, order_by) -%}
+    {{ return(adapter.dispatch('list_in_order')(value, order_by)) }}
+{%- endmacro %}
+{% macro duckdb__list_in_order(value, order_by) -%}
+    list({{ value }} order by {{ order_by }} asc)
+{%- endmacro %}
+{% macro spark__list_in_order(value, order_by) -%}
+    transform(array_sort(collect_list(struct({{ order_by }} as rank, {{ value }} as value))), row -> row.value)
+{%- endmacro %}
+
+{#- The elements of a list, a row for each. -#}
+{% macro each_of(list) -%}
+    {{ return(adapter.dispatch('each_of')(list)) }}
+{%- endmacro %}
+{% macro duckdb__each_of(list) -%}
+    unnest({{ list }})
+{%- endmacro %}
+{% macro spark__each_of(list) -%}
+    explode({{ list }})
+{%- endmacro %}
+
+{#- A number as the shortest text that says it, such as 0.65, 1.0 and 0.0005. -#}
+{% macro number_as_text(number) -%}
+    {{ return(adapter.dispatch('number_as_text')(number)) }}
+{%- endmacro %}
+{% macro duckdb__number_as_text(number) -%}
+    ({{ number }})::string
+{%- endmacro %}
+{#- Spark says 5.0E-4 and 1.0E-5, where DuckDB says 0.0005 and 1e-05. -#}
+{% macro spark__number_as_text(number) -%}
+    case
+        when {{ number }} >= 0.001 or {{ number }} = 0 then ({{ number }})::string
+        when {{ number }} >= 0.0001 then trim(trailing '0' from ({{ number }})::decimal(38, 22)::string)
+        else regexp_replace(replace(lower(({{ number }})::string), '.0e', 'e'), 'e-([0-9])$', 'e-0$1')
+    end
+{%- endmacro %}
+
+{#- A text as TIMESTAMP, UTC; NULL where it is no date with or without a time. An offset is honoured. -#}
+{% macro utc_timestamp(text) -%}
+    {{ return(adapter.dispatch('utc_timestamp')(text)) }}
+{%- endmacro %}
+{#- Without the pattern, DuckDB reads `infinity`, and Spark `now`, `10:00` and `2020`. -#}
+{% macro duckdb__utc_timestamp(text) -%}
+    (if({{ is_all(text, a_time()) }}, try_cast({{ text }} as timestamptz), null) at time zone 'UTC')
+{%- endmacro %}
+{% macro spark__utc_timestamp(text) -%}
+    if(
+        {{ is_all(text, a_time()) }},
+        -- a time without seconds has no offset there
+        try_cast({{ rewritten(text, "'^([^:]*:[0-9]{2})((?:[ Z+-].*)?)$'", "'$1:00$2'") }} as timestamp),
+        null
+    )
+{%- endmacro %}
+{% macro a_time() -%}
+    {%- set date = '[1-9][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}' -%}
+    {%- set time = '(?:[01]?[0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?' -%}
+    {%- set offset = '(?:Z| UTC|[+-](?:0[0-9]|1[0-4])(?::?[0-9]{2})?)' -%}
+    '\s*{{ date }}(?:[ T]{{ time }}{{ offset }}?)?\s*'
 {%- endmacro %}
 
 {#- The lines of the files at `paths`, to select from: path, line (from 1), text. -#}
 {% macro lines_of_files(paths) -%}
+    {{ return(adapter.dispatch('lines_of_files')(paths)) }}
+{%- endmacro %}
+{% macro duckdb__lines_of_files(paths) -%}
     {%- set literals = [] -%}
     {%- for path in paths -%}
         {#- read_text takes patterns: in a pattern of one letter, that letter means itself -#}
@@ -41,31 +142,42 @@
         from read_text([{{ literals | join(', ') }}]::varchar [])
     )
 {%- endmacro %}
-
-{#- The texts of a group's rows in one, in an order. -#}
-{% macro joined(text, between, order_by) -%}
-    string_agg({{ text }}, {{ between }} order by {{ order_by }} asc)
+{#- Spark's readers of text know no lines' numbers, so a file comes as one cell. -#}
+{% macro spark__lines_of_files(paths) -%}
+    {%- set files = ["select '' as path, '' as content where false"] -%}
+    {%- for path in paths -%}
+        {%- do files.append(
+            "select '" ~ in_java(path) | replace("'", "''") ~ "' as path, decode(content, 'UTF-8') as content"
+            ~ ' from binaryfile.`' ~ path | replace('`', '``') ~ '`'
+        ) -%}
+    {%- endfor -%}
+    (
+        select
+            path,
+            position + 1 as line,
+            text
+        from ({{ files | join(' union all ') }}) as files
+        lateral view posexplode(split(content, '\n')) as position, text
+    )
 {%- endmacro %}
 
-{#- The elements of a list, a row for each. -#}
-{% macro each_of(list) -%}
-    unnest({{ list }})
+{#- The rows of a seed, each text quoted by Spark's rule. dbt-spark writes an empty cell as the text None. -#}
+{% macro spark__load_csv_rows(model, agate_table) -%}
+    {%- set rows = [] -%}
+    {%- for row in agate_table.rows -%}
+        {%- set cells = [] -%}
+        {%- for cell in row -%}
+            {%- do cells.append('null' if cell is none else "'" ~ in_java(cell | string) | replace("'", "''") ~ "'") -%}
+        {%- endfor -%}
+        {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
+    {%- endfor -%}
+    {%- set sql = 'insert into ' ~ this ~ ' values ' ~ rows | join(', ') -%}
+    {%- if rows -%}
+        {%- do adapter.add_query(sql, abridge_sql_log=True) -%}
+    {%- endif -%}
+    {{ return(sql) }}
 {%- endmacro %}
 
-{#- The value of the row with the highest rank, NULL if it is NULL there. -#}
-{% macro value_at_highest(value, rank) -%}
-    arg_max_null({{ value }}, {{ rank }})
-{%- endmacro %}
-
-{#- A text as TIMESTAMP, UTC; NULL where it is none. An offset in the text is honoured. -#}
-{% macro utc_timestamp(text) -%}
-    (try_cast({{ text }} as timestamptz) at time zone 'UTC')
-{%- endmacro %}
-
-{#- Whether mail can go to a text: an address as HTML's email input has it, with a dot in its domain. -#}
-{% macro is_mail_address(text) -%}
-    coalesce(regexp_full_match(
-        trim({{ text }}),
-        '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+'
-    ), false)
+{#- Constraints of a contract are tests there: Spark's plain tables check none. -#}
+{% macro spark__persist_constraints(relation, model) -%}
 {%- endmacro %}

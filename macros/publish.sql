@@ -1,5 +1,11 @@
 {#- Publish the marts as one file, after a `dbt build` in which everything passed. -#}
 {% macro publish() %}
+    {{ return(adapter.dispatch('publish')()) }}
+{% endmacro %}
+{#- From a cluster, `mm build` fetches them. -#}
+{% macro spark__publish() %}
+{% endmacro %}
+{% macro duckdb__publish() %}
     {#- Before any condition: dbt learns here, as it parses, what this needs. -#}
     {%- set report_files = ref('int_report_files_placed') -%}
     {%- if execute and flags.WHICH == 'build' -%}

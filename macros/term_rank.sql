@@ -3,7 +3,7 @@
     case
         when {{ term }} is null then 0
         -- a month, in two digits, stands within its quarter
-        when regexp_matches({{ term }}, '^[0-9]{2}$') then round(1 + ({{ whole_number(term) }} - 1) / 3, 2)
+        when {{ is_all(term, "'[0-9]{2}'") }} then round(1 + ({{ whole_number(term) }} - 1) / 3, 2)
         when {{ term }} in ('winter', 'wi', 'w', 'jfma', 'efma') then 1
         when {{ term }} in ('spring', 'sp', 's', 'mjja', 'amj') then 2
         when {{ term }} in ('summer', 'su', 'sond', 'jas') then 3

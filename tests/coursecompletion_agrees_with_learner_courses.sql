@@ -48,8 +48,12 @@ of_learner_courses as (
 
 select
     coalesce(of_wide.course, of_learner_courses.course) as course,
-    of_wide.* exclude (course),
-    of_learner_courses.* exclude (course)
+    of_wide.enrolled as enrolled_in_wide,
+    of_wide.on_a_track as on_a_track_in_wide,
+    of_wide.passed as passed_in_wide,
+    of_learner_courses.enrolled,
+    of_learner_courses.on_a_track,
+    of_learner_courses.passed
 from of_wide
 full outer join of_learner_courses on of_wide.course = of_learner_courses.course
 where

@@ -29,6 +29,11 @@ course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
 ),
 
+learners_by_certificates as (
+    select {{ each_of('learners_by_certificates') }} as learners
+    from program_summary
+),
+
 pairs as (
     select
         'learners of all courses' as what,
@@ -47,7 +52,7 @@ pairs as (
     union all
     select
         'learners by certificates' as what,
-        (select list_sum(learners_by_certificates) from program_summary) as summed,
+        (select sum(learners) from learners_by_certificates) as summed,
         (select count(*) from coursecompletion) as counted
     union all
     select

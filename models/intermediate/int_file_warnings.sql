@@ -36,7 +36,7 @@ ignored as (
         file_name,
         report_kind,
         reason,
-        regexp_matches(lower(file_name), '[.]csv([.]csv|[.]txt)*$') as is_csv
+        {{ has_part('lower(file_name)', "'[.]csv([.]csv|[.]txt)*$'") }} as is_csv
     from report_files
     where status = 'ignored' and reason not like 'a report on %, another program'
 ),

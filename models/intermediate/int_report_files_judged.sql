@@ -28,7 +28,7 @@ placed as (
         if(this_program.program is null, null, owned.run_code) as run_code,
         -- the case of a name's letters varies between the downloads of one run
         lower(report_files.course_instance) as run_key,
-        regexp_extract(report_files.file_name, '[^/]*$') as base_name,
+        regexp_extract(report_files.file_name, '[^/]*$', 0) as base_name,
         if(
             report_files.report_kind = 'email_opt_in' or report_files.row_count is null,
             null,
@@ -73,7 +73,7 @@ judged as (
         row_number() over (
             order by
                 reported_at asc nulls first,
-                report_kind = 'student_profile_info' asc,
+                coalesce(report_kind, '') = 'student_profile_info' asc,
                 -- at one stamp the longer name is the later copy: storage and browsers append to it
                 length(base_name) asc,
                 base_name asc,

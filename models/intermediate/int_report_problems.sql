@@ -17,12 +17,10 @@ refused as (
 
 without_grade_report as (
     select
-        concat(
-            'No grade report of {{ var("program") }} to read in {{ folder | replace("'", "''") }}',
-            ' (CSV files there: ', count(*) filter (where lower(file_name) like '%.csv'),
-            '). Expected names such as <file_prefix>_<run>_grade_report_<YYYY-MM-DD-HHMM>.csv,',
-            ' with a file_prefix of seeds/courses.csv.'
-        ) as message
+        'No grade report of {{ var("program") }} to read in {{ folder | replace("'", "''") }}'
+        || ' (CSV files there: ' || count(*) filter (where lower(file_name) like '%.csv')
+        || '). Expected names such as <file_prefix>_<run>_grade_report_<YYYY-MM-DD-HHMM>.csv,'
+        || ' with a file_prefix of seeds/courses.csv.' as message
     from report_files
     having count(*) filter (where status in ('used', 'refused') and report_kind = 'grade_report') = 0
 ),

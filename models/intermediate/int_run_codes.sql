@@ -18,27 +18,27 @@ shapes as (
     from (
         values
         -- 1T2019, 1T2019a, 1T2016SP, 1T2017_2, 2T2015.2, 2T_2016
-        (1, '^([0-9]){{ between }}T{{ between }}([0-9]{4}){{ suffix }}$', '\2/\1/\3'),
+        (1, '^([0-9]){{ between }}T{{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
         -- T32015, T1-2016
-        (2, '^T([0-9]){{ between }}([0-9]{4}){{ suffix }}$', '\2/\1/\3'),
+        (2, '^T([0-9]){{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
         -- 2014_T1, 2015T2, 2015_3T, 2017-1T, 2018_Q2, 2024_2
-        (3, '^([0-9]{4}){{ between }}[TQSH]?([0-9])T?{{ suffix }}$', '\1/\2/\3'),
+        (3, '^([0-9]{4}){{ between }}[TQSH]?([0-9])T?{{ suffix }}$', '$1/$2/$3'),
         -- 201705, 2017-05-31
-        (4, '^([0-9]{4}){{ between }}(0[1-9]|1[0-2])(?:{{ between }}[0-3][0-9])?$', '\1/\2/'),
+        (4, '^([0-9]{4}){{ between }}(0[1-9]|1[0-2])(?:{{ between }}[0-3][0-9])?$', '$1/$2/'),
         -- 2013_Fall, 2025_fall, 2013_SOND
-        (5, '^([0-9]{4}){{ between }}([a-z]{2,})(_[0-9]+)?$', '\1/\2/\3'),
+        (5, '^([0-9]{4}){{ between }}([a-z]{2,})(_[0-9]+)?$', '$1/$2/$3'),
         -- Fall_2016, Spring2017
-        (6, '^([a-z]+){{ between }}([0-9]{4}){{ suffix }}$', '\2/\1/\3'),
+        (6, '^([a-z]+){{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
         -- 2012
-        (7, '^([0-9]{4})([a-z])?$', '\1//\2'),
+        (7, '^([0-9]{4})([a-z])?$', '$1//$2'),
         -- 3T17
-        (8, '^([0-9]){{ between }}T{{ between }}([0-9]{2}){{ suffix }}$', '20\2/\1/\3'),
+        (8, '^([0-9]){{ between }}T{{ between }}([0-9]{2}){{ suffix }}$', '20$2/$1/$3'),
         -- Fall16
-        (9, '^({{ season }}){{ between }}([0-9]{2})$', '20\2/\1/'),
+        (9, '^({{ season }}){{ between }}([0-9]{2})$', '20$2/$1/'),
         -- R12, Run_0, session08
-        (10, '^(?:R|Run|Session){{ between }}([0-9]+)$', '//\1'),
+        (10, '^(?:R|Run|Session){{ between }}([0-9]+)$', '//$1'),
         -- any other that has a year
-        (11, '^(?:.*[^0-9])?((?:19|20)[0-9]{2})(?:[^0-9].*)?$', '\1//')
+        (11, '^(?:.*[^0-9])?((?:19|20)[0-9]{2})(?:[^0-9].*)?$', '$1//')
     ) as known (shape, pattern, parts)
 ),
 
@@ -46,16 +46,16 @@ codes as (
     select distinct
         run_code,
         -- a custom course is a run of its own, at its parent's time
-        regexp_replace(run_code, '(?i)_ccx_[0-9]+$', '') as parent_code
+        {{ rewritten('run_code', "'(?i)_ccx_[0-9]+$'", "''") }} as parent_code
     from report_files
 ),
 
 shaped as (
     select
         codes.run_code,
-        regexp_replace(codes.parent_code, '(?i)' || shapes.pattern, shapes.parts) as parts
+        {{ rewritten('codes.parent_code', "'(?i)' || shapes.pattern", 'shapes.parts') }} as parts
     from codes
-    inner join shapes on regexp_matches(codes.parent_code, '(?i)' || shapes.pattern)
+    inner join shapes on {{ has_part('codes.parent_code', "'(?i)' || shapes.pattern") }}
     qualify row_number() over (partition by codes.run_code order by shapes.shape asc) = 1
 ),
 
@@ -65,7 +65,7 @@ split as (
         {{ whole_number("split_part(parts, '/', 1)") }}::integer as year,
         nullif(split_part(parts, '/', 2), '') as term,
         lower(split_part(parts, '/', 2)) as term_word,
-        ltrim(lower(split_part(parts, '/', 3)), '_.-') as rerun
+        trim(leading '_.-' from lower(split_part(parts, '/', 3))) as rerun
     from shaped
 ),
 
@@ -78,7 +78,7 @@ final as (
         -- none < a < b < SP, and none < _2 < _10
         case
             when rerun = '' then 0
-            when regexp_matches(rerun, '^[0-9]') then {{ whole_number('rerun') }}
+            when {{ has_part('rerun', "'^[0-9]'") }} then {{ whole_number('rerun') }}
             else length(rerun) * 26 - 26 + ascii(rerun) - ascii('a') + 1
         end as suffix_rank
     from split

@@ -42,8 +42,8 @@ sayings as (
         ranked_files.stamp_rank,
         ranked_files.profile_rank,
         ranked_files.is_used or carried_over_rows.file_id is not null as counts,
-        starts_with(lower(learner_sayings.username), 'retired__') as has_retired_username,
-        ends_with(lower(learner_sayings.email), '.invalid') as has_retired_email
+        left(lower(learner_sayings.username), 9) = 'retired__' as has_retired_username,
+        lower(learner_sayings.email) like '%.invalid' as has_retired_email
     from learner_sayings
     inner join ranked_files on learner_sayings.file_id = ranked_files.file_id
     left join carried_over_rows

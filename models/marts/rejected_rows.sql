@@ -23,7 +23,7 @@ found as (
     select
         rejected_rows.path,
         rejected_rows.line,
-        rtrim(string_agg(lines.text, chr(10) order by lines.line), chr(13)) as raw_text
+        trim(trailing chr(13) from {{ joined('lines.text', 'chr(10)', 'lines.line') }}) as raw_text
     from rejected_rows
     inner join lines
         on
@@ -69,7 +69,7 @@ cells as (
     select
         file_id,
         line,
-        trim({{ each_of("string_split(lower(raw_text), ',')") }}, ' "' || chr(13) || chr(10)) as cell
+        {{ each_of("split(lower(raw_text), ',')") }} as cell
     from whole
 ),
 
@@ -80,13 +80,14 @@ rows_of_retired as (
     from whole
     where
         student_id in (select retired_accounts.student_id from retired_accounts)
-        or split_part(raw_text, ',', 1) in (select retired_accounts.student_id::varchar from retired_accounts)
+        or split_part(raw_text, ',', 1) in (select retired_accounts.student_id::string from retired_accounts)
     union
     select
         cells.file_id,
         cells.line
     from cells
-    semi join retired_names on cells.cell = retired_names.cell
+    semi join retired_names
+        on trim(both ' "' || chr(13) || chr(10) from cells.cell) = retired_names.cell
 ),
 
 final as (

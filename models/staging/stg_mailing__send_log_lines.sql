@@ -8,26 +8,27 @@ send_log_lines as (
 split as (
     select
         line,
-        string_split(text, ',') as cells
+        text,
+        length(text) - length(replace(text, ',', '')) + 1 as cell_count
     from send_log_lines
 ),
 
 final as (
     select
         line,
-        cells[1]::bigint as student_id,
-        cells[2] as trigger_course_instance,
-        cells[3]::integer as trigger_course_verified,
-        cells[4]::integer as attempt,
-        if(len(cells) = 9, cells[5], 'intent') as event,
+        split_part(text, ',', 1)::bigint as student_id,
+        split_part(text, ',', 2) as trigger_course_instance,
+        split_part(text, ',', 3)::integer as trigger_course_verified,
+        split_part(text, ',', 4)::integer as attempt,
+        if(cell_count = 9, split_part(text, ',', 5), 'intent') as event,
         -- only a cell that a comma ends is whole
-        if(len(cells) > 6, {{ utc_timestamp('cells[6]') }}, null) as logged_at,
-        if(len(cells) > 7, cells[7], null) as message_id,
-        if(len(cells) > 8, cells[8], null) as email,
-        nullif(rtrim(cells[9], '.'), '') as detail
+        if(cell_count > 6, {{ utc_timestamp("split_part(text, ',', 6)") }}, null) as logged_at,
+        if(cell_count > 7, split_part(text, ',', 7), null) as message_id,
+        if(cell_count > 8, split_part(text, ',', 8), null) as email,
+        nullif(trim(trailing '.' from split_part(text, ',', 9)), '') as detail
     from split
     -- a line cut off within its key was an intent that was not yet on disk, so nothing was handed over
-    where len(cells) > 4
+    where cell_count > 4
 )
 
 select * from final

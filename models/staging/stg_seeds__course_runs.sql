@@ -1,18 +1,8 @@
--- One row per row of seeds/course_runs.csv, as text; a column that the file does not have is NULL.
+-- One row per row of seeds/course_runs.csv, as text.
 with
 
 course_runs as (
     select * from {{ ref('course_runs') }}
-    union all by name
-    -- no row, but the columns that a file may leave out
-    select
-        null::varchar as year,
-        null::varchar as term,
-        null::varchar as starts_on,
-        null::varchar as ends_on,
-        null::varchar as enrollment_ends_on,
-        null::varchar as upgrade_ends_on
-    where false
 ),
 
 final as (

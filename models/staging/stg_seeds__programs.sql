@@ -1,15 +1,8 @@
--- One row per row of seeds/programs.csv, as text; a column that the file does not have is NULL.
+-- One row per row of seeds/programs.csv, as text.
 with
 
 programs as (
     select * from {{ ref('programs') }}
-    union all by name
-    -- no row, but the columns that a file may leave out
-    select
-        null::varchar as certificate_mail,
-        null::varchar as language,
-        null::varchar as lms_base
-    where false
 ),
 
 final as (

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
@@ -39,6 +40,13 @@ from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_pr
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
 _SETS = ("audit_passed", "certificate_eligible")
+
+
+class Engine(StrEnum):
+    """Where a program is built: the targets of profiles.yml."""
+
+    LAPTOP = "laptop"
+    CLUSTER = "cluster"
 
 
 class _OneSentence(TyperGroup):
@@ -378,6 +386,9 @@ def show_downloads(
 def build(
     program: ProgramCode,
     *,
+    engine: Annotated[
+        Engine, typer.Option("--on", help="laptop: DuckDB, here; cluster: the Spark of MM_SPARK_MASTER.")
+    ] = Engine.LAPTOP,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="DAY", help="Build as of a day such as 2026-07-14; today's if not given."),
@@ -385,12 +396,8 @@ def build(
 ) -> None:
     """Build the program's report and mailout from its downloads, as `dbt build` does.
 
-    Examples: mm build demo, mm build demo --as-of 2026-07-14
+    Examples: mm build demo, mm build demo --as-of 2026-07-14, mm build demo --on cluster
     """
-    dbt = Path(sys.executable).with_name("dbt")
-    if not dbt.is_file():
-        message = f"There is no {dbt}: install the project with `make build` and use its own mm."
-        raise ReaderError(message)
     variables = {"program": check_program(program)}
     if as_of is not None:
         try:
@@ -398,6 +405,18 @@ def build(
         except ValueError as error:
             message = f"--as-of is {as_of!r}: expected a day such as 2026-07-14."
             raise ReaderError(message) from error
+    if engine is Engine.CLUSTER:
+        try:
+            from mm import cluster  # noqa: PLC0415 - an extra that few have
+        except ModuleNotFoundError as error:
+            message = f"There is no {error.name} here, which a cluster needs: install it with `make cluster`."
+            raise ReaderError(message) from error
+        cluster.build(variables)
+        return
+    dbt = Path(sys.executable).with_name("dbt")
+    if not dbt.is_file():
+        message = f"There is no {dbt}: install the project with `make build` and use its own mm."
+        raise ReaderError(message)
     done = subprocess.run([dbt, "build", "--vars", json.dumps(variables)], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."

@@ -5,15 +5,12 @@ with the marts alone. Readers have the published file, a copy of the latter, whi
 whole, so that an open BI tool neither blocks a build nor sees half of one.
 """
 
-import csv
-import fcntl
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -25,13 +22,9 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
-from mm import edx_files, edx_reports, last_build, send_log
-from mm.addresses import read_address
-from mm.optouts import NotLearner, NotLearners, OptOuts
+from mm import edx_reports, inputs, last_build
 from mm.publish import has_writer, log_of, publish
 from mm.settings import PRIVATE_UMASK, ReaderError
-
-Entry = TypeVar("Entry")
 
 
 class Plugin(BasePlugin):
@@ -45,24 +38,18 @@ class Plugin(BasePlugin):
         # A seed need not have its optional columns, of which dbt's library would speak.
         warnings.filterwarnings("ignore", message=".*does not match the name of any column", module="agate")
         self._beginning = Lock()
-        program = plugin_config["program"]
-        _check_program(program)
+        self.program = plugin_config["program"]
         os.umask(PRIVATE_UMASK)
         self.data_dir = Path(plugin_config["data_dir"])
-        self.folder = self.data_dir / program
-        self.published = Path(plugin_config["database_dir"]) / f"{program}.duckdb"
-        self.send_log = self.published.with_suffix(".send_log.csv")
+        self.database_dir = Path(plugin_config["database_dir"])
+        self.published = self.database_dir / f"{self.program}.duckdb"
         self.working = Path(self.creds.path)
         [marts] = self.creds.attach
         self.marts = Path(marts.path)
-        self.working.parent.mkdir(parents=True, exist_ok=True)
-        # Held until this process has ended or dbt closes its environment.
-        self._lock = self.marts.with_suffix(".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"Another build of {program} is running: wait until it has ended, then build again."
-            raise DbtRuntimeError(message) from None
+        with _told_by_dbt():
+            inputs.check_is_in_seeds(self.program)
+            # Held until this process has ended or dbt closes its environment.
+            self._lock = inputs.lock_builds(self.program, self.database_dir)
         for path in (self.working, self.marts):
             self._check_unwritten(path)
         # DuckDB opens a file of which it cannot read every block: these tables a build needs first.
@@ -101,11 +88,14 @@ class Plugin(BasePlugin):
         """Load what a command needs, and return whether it may keep what is in the marts."""
         flags = get_flags()
         may_keep = True
-        self._not_learners = _read(NotLearners, self.data_dir / "not_learners.csv")
+        with _told_by_dbt():
+            self._not_learners = inputs.read_not_learners(self.data_dir)
         if flags.WHICH in {"build", "run"}:
             self._project = self._project_version()
             note = last_build.take_away_note(conn)
-            has_lost = edx_reports.load_folder(conn, self.folder, afresh=bool(flags.FULL_REFRESH))
+            has_lost = edx_reports.load_folder(
+                conn, self.data_dir / self.program, afresh=bool(flags.FULL_REFRESH)
+            )
             may_keep = False
             if note and not has_lost:
                 published_by, newest_file_id = note
@@ -122,32 +112,16 @@ class Plugin(BasePlugin):
         return last_build.project_version(get_invocation_started_at(), said=repr(self._not_learners))
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Load opt-outs, the send log and the seeds' addresses as the sender itself reads them."""
-        if misplaced := list(edx_files.misplaced_lists(self.data_dir)):
-            raise DbtRuntimeError("\n".join(f"{sentence}." for sentence in misplaced))
-        addresses = _read(OptOuts, self.data_dir / "unsubscribed.csv")
-        lines = _read(send_log.read_lines, self.send_log)
+        with _told_by_dbt():
+            tables = inputs.mailing_tables(self.program, self.data_dir, self.database_dir)
         conn.execute("create schema if not exists mailing")
-        conn.execute(
-            "create or replace table mailing.unsubscribed as select unnest($1::varchar[]) as email",
-            [addresses],
-        )
-        conn.execute(
-            "create or replace table mailing.not_learners as select unnest($1::varchar[]) as username,"
-            " unnest($2::varchar[]) as email, unnest($3::bigint[]) as student_id",
-            [[getattr(each, column) for each in self._not_learners] for column in NotLearner._fields],
-        )
-        conn.execute(
-            "create or replace table mailing.send_log_lines as"
-            " select unnest($1::bigint[]) as line, unnest($2::varchar[]) as text",
-            [[number for number, _ in lines], [text for _, text in lines]],
-        )
-        texts = _address_texts()
-        conn.execute(
-            "create or replace table mailing.seed_addresses as"
-            " select unnest($1::varchar[]) as text, unnest($2::varchar[]) as email",
-            [texts, [_address_or_none(text) for text in texts]],
-        )
+        for name, table in tables.items():
+            cells = ", ".join(
+                f"unnest(${n}::{type_name}[]) as {column}"
+                for n, (column, type_name) in enumerate(table.columns.items(), start=1)
+            )
+            values = [[row[n] for row in table.rows] for n in range(len(table.columns))]
+            conn.execute(f"create or replace table mailing.{name} as select {cells}", values)
 
     def store(self, target_config: TargetConfig) -> None:
         """Publish the marts; the relation given has no part in it but that they were made of its reports."""
@@ -184,10 +158,11 @@ def _check_usable(path: Path, *statements: str) -> None:
         _discard(path)
 
 
-def _read(read: Callable[[Path], Iterable[Entry]], path: Path) -> list[Entry]:
-    """Read a record with what the sender reads it with."""
+@contextmanager
+def _told_by_dbt() -> Iterator[None]:
+    """Let dbt show what a reader can cause as it shows its own errors."""
     try:
-        return list(read(path))
+        yield
     except ReaderError as error:
         raise DbtRuntimeError(str(error)) from None
 
@@ -195,35 +170,6 @@ def _read(read: Callable[[Path], Iterable[Entry]], path: Path) -> list[Entry]:
 def _discard(path: Path) -> None:
     for part in (path, log_of(path)):
         part.unlink(missing_ok=True)
-
-
-def _address_texts() -> list[str]:
-    columns = ("sender", "reply_to", "contact_email")
-    texts = {row.get(column) or "" for row in _rows_of_programs() for column in columns}
-    return sorted(texts - {""})
-
-
-def _address_or_none(text: str) -> str | None:
-    try:
-        return read_address(text)
-    except ValueError:
-        return None
-
-
-def _rows_of_programs() -> list[dict[str, str]]:
-    # The seed is read as a file: before the first build of a program no table has it.
-    with Path("seeds/programs.csv").open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _check_program(program: str) -> None:
-    programs = [row["program"] for row in _rows_of_programs()]
-    if program not in programs:
-        message = (
-            f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "
-            "Choose one with --vars 'program: NAME'."
-        )
-        raise DbtRuntimeError(message)
 
 
 def _quoted(path: Path) -> str:

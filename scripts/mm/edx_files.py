@@ -18,11 +18,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 from urllib.parse import unquote
 
 GRADE_REPORT = "grade_report"
@@ -35,6 +35,8 @@ OTHER = "other"
 
 # Free text such as a learner's goals can be long; a longer line than this is damage.
 MAX_LINE_BYTES = 16 * 1024 * 1024
+csv.field_size_limit(MAX_LINE_BYTES)
+MIXED_LINE_ENDS = "its line ends are of several kinds: download it again"
 # What is looked at to tell what kind of file it is.
 HEAD_BYTES = 64 * 1024
 
@@ -510,7 +512,6 @@ def read_header(report: Report) -> None:
     """Read the first record. Raises RefusedError where the file is no comma-separated UTF-8 text."""
     start = _head(report.path)
     _check_text(report.path, start)
-    csv.field_size_limit(MAX_LINE_BYTES)
     try:
         with report.path.open(encoding="utf-8-sig", newline="\n") as file:
             reader = csv.reader(file, strict=True)
@@ -599,10 +600,22 @@ def check_columns(report: Report, columns: tuple[Column, ...]) -> None:
     raise RefusedError(reason)
 
 
-def records(path: Path) -> Iterator[tuple[int, int, list[str], str]]:
-    """Each record after the header: its first line, how many lines, its cells, its text to the letter.
+class Record(NamedTuple):
+    """A record behind the header: its first line, how many lines, its cells, its text to the letter.
 
-    A blank line is a record without cells. Raises RefusedError where a quote is never closed.
+    A blank line is a record without cells.
+    """
+
+    line: int
+    line_count: int
+    cells: list[str]
+    raw_text: str
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Go through the records behind the header.
+
+    Raises RefusedError where a quote is never closed, or where a line does not end as the header does.
     """
     read: list[str] = []
 
@@ -616,15 +629,65 @@ def records(path: Path) -> Iterator[tuple[int, int, list[str], str]]:
         reader = csv.reader(remembered(file), strict=True)
         next(reader)
         line = 1 + len(read)
+        line_end = _line_end(read)
         read.clear()
         while True:
             try:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
+            except csv.Error as error:
                 reason = f"line {line}: a quote is opened there and never closed: download it again"
+                # so the reader calls a carriage return alone, outside quotes
+                if "new-line character" in str(error):
+                    reason = MIXED_LINE_ENDS
                 raise RefusedError(reason) from None
-            yield line, len(read), cells, "".join(read).rstrip("\r\n")
+            if _line_end(read) not in {line_end, ""}:
+                raise RefusedError(MIXED_LINE_ENDS)
+            yield Record(line, len(read), cells, "".join(read).rstrip("\r\n"))
             line += len(read)
             read.clear()
+
+
+def _line_end(lines: list[str]) -> str:
+    last = lines[-1]
+    return last[len(last.rstrip("\r\n")) :] if last.endswith("\n") else ""
+
+
+def damage(report: Report, record: Record) -> str | None:
+    """Say what is wrong with a record's width; None: nothing, or it is a blank line.
+
+    Raises RefusedError where the file ends within the record.
+    """
+    width = len(report.header)
+    line, line_count, cells, _ = record
+    if len(cells) < width and line + line_count > report.lines and not report.ends_with_break:
+        reason = f"line {line}: it ends there, within a row: download it again"
+        raise RefusedError(reason)
+    return f"it has {len(cells)} cells, the header has {width}" if cells and len(cells) != width else None
+
+
+def read(report: Report) -> Iterator[tuple[Record, list[str | None], str | None]]:
+    """Go through a report's records, less blank lines: the cells in the order of COLUMNS, or what is wrong.
+
+    A cell is None where the file does not have the column. Raises RefusedError where the file cannot be read.
+    """
+    count_lines(report)
+    found = positions(report.header, COLUMNS[report.kind]).values()
+    for record in records(report.path):
+        reason = damage(report, record)
+        if reason:
+            yield record, [], reason
+        elif record.cells:
+            yield record, [None if place is None else record.cells[place] for place in found], None
+
+
+@contextmanager
+def refusing(report: Report) -> Iterator[None]:
+    """Note in `report` why it cannot be read, if what is tried says so."""
+    try:
+        yield
+    except RefusedError as error:
+        report.refused = str(error)
+    except OSError as error:
+        report.refused = f"it cannot be read ({error.strerror})"

@@ -69,7 +69,7 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
             connection.execute(f"delete from {table} where list_contains(?, file_id)", [gone])
     for file_id, report in enumerate(new, start=max(loaded.values(), default=0) + 1):
         report.file_id = file_id
-        with _refusing(report):
+        with edx_files.refusing(report):
             edx_files.identify(report)
     # The numbering of lines keeps each reading on one core, so several are read at once.
     threads = connection.execute("select current_setting('threads')").fetchall()[0][0]
@@ -120,7 +120,7 @@ def _load(connection: duckdb.DuckDBPyConnection, group: list[Report]) -> None:
     """Load a group of reports in one transaction, or one by one where some lines are no rows."""
     for report in group:
         if report.is_readable:
-            with _refusing(report):
+            with edx_files.refusing(report):
                 edx_files.count_lines(report)
     try:
         with _transaction(connection):
@@ -134,14 +134,14 @@ def _load(connection: duckdb.DuckDBPyConnection, group: list[Report]) -> None:
 
 def _load_alone(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
     try:
-        with _refusing(report), _transaction(connection):
+        with edx_files.refusing(report), _transaction(connection):
             if report.is_readable:
                 _load_uneven_rows(connection, report)
             _record(connection, [report])
             return
     except duckdb.InvalidInputException:
         # The error's own text quotes the file.
-        report.refused = "its line ends are of several kinds: download it again"
+        report.refused = edx_files.MIXED_LINE_ENDS
     report.row_count = None
     with _transaction(connection):
         _record(connection, [report])
@@ -204,17 +204,6 @@ def _tell_twins_apart(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             "update edx.report_files set content_digest = $1 where file_id = $2", [digest, file_id]
         )
-
-
-@contextmanager
-def _refusing(report: Report) -> Iterator[None]:
-    """Note in `report` why it cannot be read, if what is tried says so."""
-    try:
-        yield
-    except RefusedError as error:
-        report.refused = str(error)
-    except OSError as error:
-        report.refused = f"it cannot be read ({error.strerror})"
 
 
 def _cells(report: Report) -> str:
@@ -333,18 +322,15 @@ def _relocate(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
     width = len(report.header)
     lines, reasons, raw_texts = [], [], []
     right_width, shift, shifts = 0, 0, {1: 0}
-    for line, line_count, cells, raw_text in edx_files.records(report.path):
-        if len(cells) == width:
+    for record in edx_files.records(report.path):
+        if len(record.cells) == width:
             right_width += 1
             continue
-        if len(cells) < width and line + line_count > report.lines and not report.ends_with_break:
-            reason = f"line {line}: it ends there, within a row: download it again"
-            raise RefusedError(reason)
-        if cells:
-            lines.append(line)
-            reasons.append(f"it has {len(cells)} cells, the header has {width}")
-            raw_texts.append(raw_text)
-        shift += line_count
+        if reason := edx_files.damage(report, record):
+            lines.append(record.line)
+            reasons.append(reason)
+            raw_texts.append(record.raw_text)
+        shift += record.line_count
         shifts[right_width + 1] = shift
     if right_width != report.row_count:
         reason = "a quote is opened or closed in the wrong place: download it again"

@@ -42,40 +42,24 @@ moves as (
         now_state.learner_id,
         now_state.course,
         now_state.course_instance,
-        [
-            (
-                'newly passed',
-                now_state.has_passed and not coalesce(previous_state.has_passed, false),
-                'grade ' || previous_state.grade, 'grade ' || now_state.grade
-            ),
-            (
-                'newly certified',
-                now_state.is_certified and not coalesce(previous_state.is_certified, false),
-                'certificate_eligible ' || previous_state.certificate_eligible,
-                'certificate_eligible ' || now_state.certificate_eligible
-            ),
-            (
-                'upgraded',
-                now_state.is_verified and not coalesce(previous_state.is_verified, true),
-                'track ' || previous_state.enrollment_track, 'track ' || now_state.enrollment_track
-            ),
-            (
-                'unenrolled',
-                now_state.enrollment_status = 'unenrolled' and coalesce(previous_state.is_enrolled, false),
-                previous_state.enrollment_status, now_state.enrollment_status
-            ),
-            (
-                'came back',
-                now_state.is_enrolled and not coalesce(previous_state.is_enrolled, true),
-                if(previous_state.is_reported, previous_state.enrollment_status, 'not in the report'),
-                coalesce(now_state.enrollment_status, 'in the report')
-            ),
-            (
-                'not in the report',
-                not now_state.is_reported and previous_state.is_reported,
-                coalesce(previous_state.enrollment_status, 'in the report'), 'not in the report'
-            ),
-        ] as kinds
+        now_state.is_reported,
+        now_state.is_enrolled,
+        now_state.is_verified,
+        now_state.is_certified,
+        now_state.has_passed,
+        now_state.enrollment_track,
+        now_state.enrollment_status,
+        now_state.certificate_eligible,
+        {{ number_as_text('now_state.grade') }} as grade,
+        previous_state.is_reported as was_reported,
+        previous_state.is_enrolled as was_enrolled,
+        previous_state.is_verified as was_verified,
+        previous_state.is_certified as was_certified,
+        previous_state.has_passed as had_passed,
+        previous_state.enrollment_track as previous_track,
+        previous_state.enrollment_status as previous_status,
+        previous_state.certificate_eligible as previous_eligible,
+        {{ number_as_text('previous_state.grade') }} as previous_grade
     from newest_downloads as newest
     inner join states as now_state
         on newest.course_instance = now_state.course_instance and newest.reported_at = now_state.valid_from
@@ -86,28 +70,56 @@ moves as (
             and now_state.valid_from = previous_state.valid_to
 ),
 
-unfolded as (
-    select
-        learner_id,
-        course,
-        course_instance,
-        previous_reported_at,
-        changed_at,
-        unnest([kind for kind in kinds if kind[2]]) as kind
-    from moves
+kinds as (
+    select known.change
+    from (
+        values
+        ('newly passed'),
+        ('newly certified'),
+        ('upgraded'),
+        ('unenrolled'),
+        ('came back'),
+        ('not in the report')
+    ) as known (change)
 ),
 
+-- a learner may have changed in several ways at once
 final as (
     select
-        learner_id,
-        course,
-        course_instance,
-        kind[1] as change,
-        previous_reported_at,
-        changed_at,
-        kind[3] as before,
-        kind[4] as after
-    from unfolded
+        moves.learner_id,
+        moves.course,
+        moves.course_instance,
+        kinds.change,
+        moves.previous_reported_at,
+        moves.changed_at,
+        case kinds.change
+            when 'newly passed' then 'grade ' || moves.previous_grade
+            when 'newly certified' then 'certificate_eligible ' || moves.previous_eligible
+            when 'upgraded' then 'track ' || moves.previous_track
+            when 'unenrolled' then moves.previous_status
+            when 'came back' then if(moves.was_reported, moves.previous_status, 'not in the report')
+            when 'not in the report' then coalesce(moves.previous_status, 'in the report')
+        end as before,
+        case kinds.change
+            when 'newly passed' then 'grade ' || moves.grade
+            when 'newly certified' then 'certificate_eligible ' || moves.certificate_eligible
+            when 'upgraded' then 'track ' || moves.enrollment_track
+            when 'unenrolled' then moves.enrollment_status
+            when 'came back' then coalesce(moves.enrollment_status, 'in the report')
+            when 'not in the report' then 'not in the report'
+        end as after
+    from moves
+    inner join kinds
+        on
+            case kinds.change
+                when 'newly passed' then moves.has_passed and not coalesce(moves.had_passed, false)
+                when 'newly certified' then moves.is_certified and not coalesce(moves.was_certified, false)
+                when 'upgraded' then moves.is_verified and not coalesce(moves.was_verified, true)
+                when 'unenrolled'
+                    then moves.enrollment_status = 'unenrolled' and coalesce(moves.was_enrolled, false)
+                when 'came back' then moves.is_enrolled and not coalesce(moves.was_enrolled, true)
+                when 'not in the report' then not moves.is_reported and moves.was_reported
+            end
 )
 
 select * from final

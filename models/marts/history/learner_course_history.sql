@@ -56,21 +56,27 @@ states as (
         and coalesce(next_download_number, 0) != download_number + 1
 ),
 
-compared as (
+said as (
     select
         *,
-        row(
+        (
             is_reported,
             enrollment_track,
             grade,
             certificate_eligible,
             certificate_delivered,
             enrollment_status
-        ) as what_is_said,
+        ) as what_is_said
+    from states
+),
+
+compared as (
+    select
+        *,
         lag(what_is_said) over (
             partition by learner_id, course_instance order by valid_from asc
         ) as what_was_said
-    from states
+    from said
 ),
 
 final as (

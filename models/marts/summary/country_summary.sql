@@ -21,4 +21,4 @@ final as (
 )
 
 select * from final
-order by learners desc, country asc
+order by learners desc, country asc nulls last

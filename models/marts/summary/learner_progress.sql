@@ -27,7 +27,7 @@ counted as (
         count(*) filter (where is_certificate_eligible) as no_certificate_eligible,
         count(*) filter (where ever_passed) as courses_passed,
         bool_or(best_grade > 0) as has_attempted,
-        list_sort(list(course) filter (where is_settled)) as settled_courses
+        {{ joined("if(is_settled, ' ' || course || ' ', null)", "''", 'course') }} as settled_courses
     from learner_courses
     group by student_id
 ),
@@ -38,7 +38,7 @@ progressed as (
         coalesce(counted.no_certificate_eligible, 0)::integer as no_certificate_eligible,
         coalesce(counted.courses_passed, 0)::integer as courses_passed,
         coalesce(counted.has_attempted, false) as has_attempted,
-        coalesce(counted.settled_courses, []) as settled_courses
+        coalesce(counted.settled_courses, '') as settled_courses
     from learners
     left join counted on learners.student_id = counted.student_id
 ),
@@ -58,7 +58,7 @@ next_courses as (
     inner join courses
         on
             not courses.is_capstone
-            and not list_contains(settled.settled_courses, courses.course)
+            and not contains(settled.settled_courses, ' ' || courses.course || ' ')
     qualify row_number() over (partition by settled.settled_courses order by courses.position) = 1
 ),
 
@@ -93,15 +93,15 @@ final as (
         courses_passed,
         next_course,
         stage,
-        concat(
-            'passed ', courses_passed, if(courses_passed = 1, ' course', ' courses'), ', ',
-            no_certificate_eligible, ' of ', certificates_required, ' certificates',
-            case
-                when stage = 'attempted' then '; has a grade above 0 in some course'
-                when stage = 'enrolled' then '; has no grade above 0 yet'
-            end,
-            '; ', coalesce('next is ' || next_course_title, 'no course of the series is left')
-        ) as stage_reason
+        'passed ' || courses_passed || if(courses_passed = 1, ' course', ' courses')
+        || ', ' || no_certificate_eligible || ' of ' || certificates_required || ' certificates'
+        || case
+            when stage = 'attempted' then '; has a grade above 0 in some course'
+            when stage = 'enrolled' then '; has no grade above 0 yet'
+            else ''
+        end
+        || '; '
+        || coalesce('next is ' || next_course_title, 'no course of the series is left') as stage_reason
     from staged
 )
 

@@ -18,7 +18,7 @@ certificate_summary as (
 ),
 
 by_certificates as (
-    select list(learners order by no_certificate_eligible) as learners_by_certificates
+    select {{ list_in_order('learners', 'no_certificate_eligible') }} as learners_by_certificates
     from certificate_summary
 ),
 

@@ -1,0 +1,50 @@
+{#- What a text or a group of rows says. -#}
+
+{#- A text of digits alone as BIGINT; NULL for any other text, `1.5` and `1e3` too. -#}
+{% macro whole_number(text) -%}
+    if({{ is_all(text, "'[0-9]+'") }}, try_cast({{ text }} as bigint), null)
+{%- endmacro %}
+
+{#- A text as DOUBLE; NULL where it is no number. But for the pattern, DuckDB reads 1_0 and Spark 0.5d. -#}
+{% macro decimal_number(text) -%}
+    if(
+        {{ is_all(text, "'\\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\\s*'") }},
+        try_cast({{ text }} as double),
+        null
+    )
+{%- endmacro %}
+
+{#- When the build began, as TIMESTAMP, UTC. -#}
+{% macro now_utc() -%}
+    timestamp '{{ (run_started_at | string)[:19] }}'
+{%- endmacro %}
+
+{#- A text such as 2026-07-14 as DATE; NULL for any other text, `2026-7-14` and `2026-02-30` too. -#}
+{% macro iso_date(text) -%}
+    if({{ is_all(text, "'[0-9]{4}-[0-9]{2}-[0-9]{2}'") }}, try_cast({{ text }} as date), null)
+{%- endmacro %}
+
+{#- The day that a build is of, as DATE; NULL where the variable as_of is no day. -#}
+{% macro as_of() -%}
+    {%- set day = var('as_of', none) -%}
+    {%- if day is none -%}
+        {#- A day lasts until it has ended in UTC-12, where it ends last. -#}
+        cast({{ now_utc() }} - interval 12 hour as date)
+    {%- else -%}
+        {{ iso_date("'" ~ day | string | replace("'", "''") ~ "'") }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
+{% macro newest(value, rank) -%}
+    max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
+{%- endmacro %}
+
+{#- Whether mail can go to a text: an address as HTML's email input has it, with a dot in its domain. -#}
+{% macro is_mail_address(text) -%}
+    {%- set label = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?' -%}
+    coalesce({{ is_all(
+        'trim(' ~ text ~ ')',
+        "'[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@" ~ label ~ "(?:[.]" ~ label ~ ")+'"
+    ) }}, false)
+{%- endmacro %}

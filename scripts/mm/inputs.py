@@ -1,0 +1,92 @@
+"""What a build needs beside the downloads, whichever engine builds: its lock, and the mailing records."""
+
+import csv
+import fcntl
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from mm import edx_files, send_log
+from mm.addresses import read_address
+from mm.optouts import NotLearner, NotLearners, OptOuts
+from mm.settings import ReaderError
+
+_SEED = Path("seeds/programs.csv")
+_ADDRESS_COLUMNS = ("sender", "reply_to", "contact_email")
+
+
+class Table(NamedTuple):
+    """A table to make: its columns with their types, which both engines know by these names, and its rows."""
+
+    columns: dict[str, str]
+    rows: list[tuple[object, ...]]
+
+
+def check_is_in_seeds(program: str) -> None:
+    """Raise ReaderError for a program that seeds/programs.csv does not have."""
+    programs = [row["program"] for row in _rows_of_programs()]
+    if program not in programs:
+        message = (
+            f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "
+            "Choose one with --vars 'program: NAME'."
+        )
+        raise ReaderError(message)
+
+
+def lock_builds(program: str, database_dir: Path) -> TextIO:
+    """Keep other builds of a program out for as long as the file returned is open.
+
+    Raises ReaderError where another one is running.
+    """
+    lock = database_dir / "working" / f"{program}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    file = lock.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        message = f"Another build of {program} is running: wait until it has ended, then build again."
+        raise ReaderError(message) from None
+    return file
+
+
+def read_not_learners(data_dir: Path) -> list[NotLearner]:
+    """Read who is no learner, as the sender does; ReaderError where that is in doubt."""
+    return list(NotLearners(data_dir / "not_learners.csv"))
+
+
+def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str, Table]:
+    """Return the tables of the source `mailing`, read as the sender itself reads them.
+
+    ReaderError where one cannot be read for certain, or where a file lies about that looks like one.
+    """
+    if misplaced := list(edx_files.misplaced_lists(data_dir)):
+        raise ReaderError("\n".join(f"{sentence}." for sentence in misplaced))
+    opt_outs = OptOuts(data_dir / "unsubscribed.csv")
+    texts = {row.get(column) or "" for row in _rows_of_programs() for column in _ADDRESS_COLUMNS}
+    return {
+        "unsubscribed": Table({"email": "string"}, [(email,) for email in opt_outs]),
+        "not_learners": Table(
+            {"username": "string", "email": "string", "student_id": "bigint"}, read_not_learners(data_dir)
+        ),
+        "send_log_lines": Table(
+            {"line": "bigint", "text": "string"},
+            list(send_log.read_lines(database_dir / f"{program}.send_log.csv")),
+        ),
+        "seed_addresses": Table(
+            {"text": "string", "email": "string"},
+            [(text, _address_or_none(text)) for text in sorted(texts - {""})],
+        ),
+    }
+
+
+def _address_or_none(text: str) -> str | None:
+    try:
+        return read_address(text)
+    except ValueError:
+        return None
+
+
+def _rows_of_programs() -> list[dict[str, str]]:
+    # The seed is read as a file: before the first build of a program no table has it.
+    with _SEED.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
