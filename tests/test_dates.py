@@ -106,6 +106,6 @@ def texts(dated_runs: Build, tmp_path_factory: pytest.TempPathFactory) -> dict[i
 def test_mails_say_the_days_in_the_programs_language(texts: dict[int, str]) -> None:
     assert sorted(texts) == [2, 3, 4]
     assert "Upgrade by 14 de julio de 2199." in texts[3]
-    assert f"Your next course is {TITLES['engy0x']}. You cannot enrol in it just now" in texts[3]
+    assert f"{TITLES['engy0x']} comes next. It takes no enrolments just now" in texts[3]
     assert "Enrol:" not in texts[3]
     assert "It starts on 1 de octubre de 2199. Enrol: https://www.example.org/october" in texts[4]
