@@ -5,6 +5,7 @@ All is far in the future, as the command leaves out what is late by its own cloc
 
 import os
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from mail_fixtures import SECRET, World
@@ -109,3 +110,19 @@ def test_mails_say_the_days_in_the_programs_language(texts: dict[int, str]) -> N
     assert f"{TITLES['engy0x']} comes next. It takes no enrolments just now" in texts[3]
     assert "Enrol:" not in texts[3]
     assert "It starts on 1 de octubre de 2199. Enrol: https://www.example.org/october" in texts[4]
+
+
+def test_the_command_builds_as_of_a_day_that_the_calendar_has(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(
+        "mm.cli.subprocess.run", lambda command, **_: started.append(command) or SimpleNamespace(returncode=0)
+    )
+    refused = world.mm("build", "demo", "--as-of", "2026-02-30")
+    assert refused.returncode == 1
+    assert refused.stderr == "mm: --as-of is '2026-02-30': expected a day such as 2026-07-14.\n"
+    assert started == []
+    assert world.mm("build", "demo", "--as-of", "2024-02-29").returncode == 0
+    [[_, *arguments]] = started
+    assert arguments == ["build", "--vars", '{"program": "demo", "as_of": "2024-02-29"}']
