@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mm.days import day_of, end_of, read_day
-from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, RefusedError, Report, identify, list_folder
+from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, Report, identify, list_folder, refusing
 from mm.export import whole_file
 from mm.seeds import check_seeds, rows_of
 from mm.settings import PROJECT, TEMPLATES, ReaderError, data_dir
@@ -198,12 +198,8 @@ def _read_folder(folder: Path, now: datetime) -> tuple[list[Report], list[str]]:
     """Return the reports in a folder that a build would count, and why others cannot be read."""
     reports, unreadable = [], []
     for report in list_folder(folder):
-        try:
+        with refusing(report):
             identify(report)
-        except RefusedError as error:
-            report.refused = str(error)
-        except OSError as error:
-            report.refused = f"it cannot be read ({error.strerror})"
         if report.kind not in KINDS or report.ignored or not report.reported_at:
             continue
         if not report.refused and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD:
