@@ -19,6 +19,22 @@
     timestamp '{{ (run_started_at | string)[:19] }}'
 {%- endmacro %}
 
+{#- A text such as 2026-07-14 as DATE; NULL for any other text, `2026-7-14` and `2026-02-30` too. -#}
+{% macro iso_date(text) -%}
+    if({{ is_all(text, "'[0-9]{4}-[0-9]{2}-[0-9]{2}'") }}, try_cast({{ text }} as date), null)
+{%- endmacro %}
+
+{#- The day that a build is of, as DATE; NULL where the variable as_of is no day. -#}
+{% macro as_of() -%}
+    {%- set day = var('as_of', none) -%}
+    {%- if day is none -%}
+        {#- A day lasts until it has ended in UTC-12, where it ends last. -#}
+        cast({{ now_utc() }} - interval 12 hour as date)
+    {%- else -%}
+        {{ iso_date("'" ~ day | string | replace("'", "''") ~ "'") }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
 {% macro newest(value, rank) -%}
     max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)

@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -36,6 +37,7 @@ from jinja2 import Environment, FileSystemLoader
 from typer import Option
 
 from mm import mailout
+from mm.days import in_words, today
 from mm.optouts import OptOuts
 from mm.published import Candidate, Program
 from mm.render import Renderer
@@ -516,7 +518,7 @@ def program_facts() -> Program:
     """Return the demo program's facts, as a build publishes them."""
     with (PROJECT / "seeds" / "programs.csv").open(encoding="utf-8", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["program"] == "demo")
-    facts = {name: cell or None for name, cell in row.items()}
+    facts = {name: row[name] or None for name in Program.__slots__}
     return Program(**facts | {"certificates_required": int(row["certificates_required"])})
 
 
@@ -530,7 +532,8 @@ def candidates(count: int) -> Iterator[Candidate]:
         after = (
             (None, None, None, "none left") if n % 7 == 0 else (*following, ("enrol", "continue")[n % 3 // 2])
         )
-        yield Candidate(*learner, *course, n % 2, n % 5 > 0, n % 4, 4, *after, None)
+        days = (date(2099, 7, 14), None if n % 7 == 0 else date(2099, 8, 3), None)
+        yield Candidate(*learner, *course, n % 2, n % 5 > 0, n % 4, 4, *after, None, f"learner_{n}", *days)
 
 
 def render_seconds(count: int, *, whole: bool = False) -> float:
@@ -553,10 +556,12 @@ def jinja_seconds(count: int) -> float:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["in_words"] = lambda day: in_words(day, "en")
     text, html = (environment.get_template(f"demo/{kind}.j2") for kind in ("txt", "html"))
     shared = {
         "program": program_facts(),
         "year": 2026,
+        "today": today(),
         "unsubscribe_link": "https://www.example.org/unsubscribe",
     }
     started = time.perf_counter()

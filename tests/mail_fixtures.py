@@ -50,6 +50,9 @@ _CANDIDATE_COLUMNS = {
     "next_course_reason": "varchar",
     "excluded_reason": "varchar",
     "username": "varchar",
+    "trigger_course_upgrade_ends_on": "date",
+    "next_course_starts_on": "date",
+    "next_course_open_until": "date",
 }
 
 
@@ -74,6 +77,9 @@ def candidate(student_id: int, **values: object) -> dict[str, object]:
         "next_course_reason": "enrol",
         "excluded_reason": None,
         "username": f"learner_{student_id}",
+        "trigger_course_upgrade_ends_on": None,
+        "next_course_starts_on": None,
+        "next_course_open_until": None,
     }
     return row | values
 

@@ -769,6 +769,20 @@ WRONG_SEEDS = [
         ["lgdm", "its reply_to"],
     ),
     ("programs.csv", "md5,eligible\nlgdm,", "md5,passed\nlgdm,", ["engy", "certificate_mail", "passed"]),
+    ("programs.csv", "Corporate Innovation,en,,", "Corporate Innovation,english,,", ["corpinn", "language"]),
+    ("programs.csv", "Sustainable Energy,en,,", "Sustainable Energy,en,x,", ["engy", "lms_base, x"]),
+    (
+        "course_runs.csv",
+        "global-development,,,,,,\nlgdm1x,coming",
+        "global-development,,,14 July 2026,,,\nlgdm1x,coming",
+        ["current run UQx_LGDM1x_1T2019", "starts_on, 14 July 2026, is no day such as 2026-07-14"],
+    ),
+    (
+        "course_runs.csv",
+        "perspectives,,,,,,\nlgdm4x,coming",
+        "perspectives,,,2026-07-14,2026-07-13,,\nlgdm4x,coming",
+        ["current run UQx_LGDM4x_1T2019", "ends_on, 2026-07-13, is before its starts_on, 2026-07-14"],
+    ),
     ("enrollment_tracks.csv", "masters,true", "masters,perhaps", ["masters", "is_verified"]),
     ("enrollment_tracks.csv", "credit,false", "audit,false", ["track audit"]),
 ]
@@ -788,7 +802,7 @@ def wrong_seeds(place: Place) -> Build:
     for name, old, new in (UNDERSTOOD_SEED, *(wrong[:3] for wrong in WRONG_SEEDS)):
         place.change_seed(name, old, new)
     place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
-    return place.build("lgdm")
+    return place.build("lgdm", "--vars", "{program: lgdm, as_of: 14 July 2026}")
 
 
 @pytest.mark.parametrize("wrong", WRONG_SEEDS, ids=lambda wrong: f"{wrong[0]}: {wrong[2][:40].strip()}")
@@ -803,6 +817,11 @@ def test_a_wrong_seed_stops_the_build_and_names_the_row(
 def test_an_address_in_a_seed_is_understood_where_there_is_no_doubt(wrong_seeds: Build) -> None:
     assert "program lgdm: its contact_email" not in wrong_seeds.output
     assert "program buslead" not in wrong_seeds.output
+
+
+def test_a_build_of_a_day_that_is_none_is_told_in_a_sentence(wrong_seeds: Build) -> None:
+    words = "The variable as_of, 14 July 2026, is no day: expected one such as 2026-07-14"
+    assert words in wrong_seeds.output
 
 
 def test_wrong_seeds_publish_nothing(wrong_seeds: Build) -> None:

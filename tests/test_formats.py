@@ -517,10 +517,20 @@ def header_of_two_lines(place: Place) -> Build:
 
     Its seeds are older: they have none of the columns that came later.
     """
-    for name, later in (("programs.csv", 1), ("course_runs.csv", 2)):
+    for name, later in (
+        ("programs.csv", {"certificate_mail", "language", "lms_base"}),
+        (
+            "course_runs.csv",
+            {"year", "term", "starts_on", "ends_on", "enrollment_ends_on", "upgrade_ends_on"},
+        ),
+    ):
         path = place.root / "seeds" / name
-        lines = list(csv.reader(path.read_text("utf-8").splitlines()))
-        path.write_text(csv_text(",".join(lines[0][:-later]), [row[:-later] for row in lines[1:]]), "utf-8")
+        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+        header = [column for column in rows[0] if column not in later]
+        assert len(rows[0]) - len(header) == len(later)
+        path.write_text(
+            csv_text(",".join(header), [[row[column] for column in header] for row in rows]), "utf-8"
+        )
     place.write(
         "lgdm",
         f"UQx_LGDM1x_3T2020_grade_report_{STAMP}.csv",
@@ -531,7 +541,10 @@ def header_of_two_lines(place: Place) -> Build:
 
 def test_seeds_of_an_older_version_are_as_they_were(header_of_two_lines: Build) -> None:
     header_of_two_lines.passed()
-    assert header_of_two_lines.rows("select certificate_mail from programs") == [("eligible",)]
+    query = "select certificate_mail, language, lms_base from programs"
+    assert header_of_two_lines.rows(query) == [("eligible", "en", "https://courses.edx.org")]
+    query = "select starts_on, ends_on, enrollment_ends_on, upgrade_ends_on from course_runs group by all"
+    assert header_of_two_lines.rows(query) == [(None, None, None, None)]
     assert "does not match the name" not in header_of_two_lines.output
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import date
 from email import message_from_bytes, policy
 from email.header import decode_header
 from email.message import EmailMessage
@@ -170,6 +171,79 @@ def test_the_next_course_is_to_enrol_in_to_continue_or_absent() -> None:
         assert "next course" not in body.lower()
         assert "None" not in body
         assert "()" not in body
+
+
+def test_an_auditor_is_told_until_when_to_upgrade() -> None:
+    deadline = {"trigger_course_upgrade_ends_on": date(2026, 7, 14)}
+    for body in bodies(**deadline):
+        assert "Upgrade by 14 July 2026." in body
+    for body in (*bodies(), *bodies(trigger_course_verified=1, **deadline)):
+        assert "Upgrade by" not in body
+
+
+def test_a_next_course_says_when_it_starts_or_that_it_will_be_offered_again() -> None:
+    for body in bodies(next_course_starts_on=date(9999, 7, 14)):
+        assert "It starts on 14 July 9999." in body
+    for body in bodies(next_course_starts_on=date(2019, 7, 14), next_course_reason="continue"):
+        assert "It started on 14 July 2019." in body
+    later = {"next_course_link": None, "next_course_reason": "not open yet"}
+    for body in bodies(trigger_course_verified=1, **later):
+        assert "Hives Through the Year comes next. It takes no enrolments just now," in body
+        assert "it will be offered again." in body
+        assert "as a verified learner" not in body
+        assert "start on" not in body
+    _, html = Renderer(DEMO, SECRET).bodies(row(trigger_course_verified=1, **later))
+    assert 'class="button"' not in html
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "14 July 2026"),
+        ("en-US", "July 14, 2026"),
+        ("es", "14 de julio de 2026"),
+        ("pt-BR", "14 de julho de 2026"),
+        ("de", "14. Juli 2026"),
+        ("zh-Hans", "2026年7月14日"),
+    ],
+)
+def test_days_are_in_the_programs_language(language: str, says: str) -> None:
+    for body in bodies(facts(language=language), trigger_course_upgrade_ends_on=date(2026, 7, 14)):
+        assert f"Upgrade by {says}." in body
+
+
+def test_a_language_can_have_templates_which_a_program_goes_before(tmp_path: Path) -> None:
+    folder = templates_with(
+        tmp_path, "txt.j2", "{% extends 'es/txt.j2' %}{% block sign_off %}Abejas{% endblock %}"
+    )
+    (folder / "es").mkdir()
+    (folder / "es" / "txt.j2").write_text(
+        "{% extends 'base.txt.j2' %}"
+        "{% block greeting %}Hola:{% endblock %}{% block sign_off %}Saludos{% endblock %}"
+    )
+    (folder / "es" / "html.j2").write_text(
+        '{% extends \'base.html.j2\' %}{% block language %}lang="es" dir="ltr"{% endblock %}'
+    )
+    # of the program's own template, of the language's; a tag with a country is of the language, too
+    for language in ("es", "es-MX"):
+        text, html = Renderer(facts(language=language), SECRET, folder).bodies(row())
+        assert text.startswith("Hola:")
+        assert "Abejas" in text
+        assert "Saludos" not in text
+        assert '<html lang="es" dir="ltr">' in html
+    (folder / "es-MX").mkdir()
+    (folder / "es-MX" / "html.j2").write_text("{{ program.language }} only")
+    _, html = Renderer(facts(language="es-MX"), SECRET, folder).bodies(row())
+    assert "es-MX only" in html
+    # another program of that language has the language's
+    text, _ = Renderer(facts(program="ants", language="es"), SECRET, folder).bodies(row())
+    assert "Saludos" in text
+
+
+def test_a_template_that_writes_a_day_that_is_not_known_is_an_error(tmp_path: Path) -> None:
+    own = "{{ next_course_starts_on | in_words }}"
+    with pytest.raises(ReaderError, match="empty"):
+        Renderer(DEMO, SECRET, templates_with(tmp_path, "txt.j2", own)).bodies(row())
 
 
 def test_everything_stands_in_its_order_in_both_parts() -> None:
@@ -405,6 +479,7 @@ def test_addresses_in_facts_are_read_as_they_are_pasted() -> None:
         ({"unsubscribe_hash": "crc32"}, "unsubscribe_hash of demo is none of hmac-sha256, md5"),
         ({"unsubscribe_base": "http://www.example.org"}, "unsubscribe_base of demo is not a link"),
         ({"unsubscribe_base": "https://www.example.org/\r\nX: y"}, "unsubscribe_base of demo is not a link"),
+        ({"language": "xx"}, "language of demo is 'xx', a language in which nobody here can write a day"),
         ({"subject": "a\nBcc: b@example.org"}, "subject of demo has a line break"),
     ],
 )

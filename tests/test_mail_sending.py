@@ -3,6 +3,7 @@
 import csv
 import errno
 import fcntl
+import json
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import time
 from collections import Counter
+from datetime import date, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from threading import Event as Flag
@@ -180,6 +182,49 @@ def test_opt_outs_and_the_log_are_read_again_before_each_mail(world: World, serv
     done = world.mm("send", "demo", "--confirm", 3)
     assert (done.returncode, "1 sent, 0 failed, 0 unknown, 2 left out" in done.stdout) == (0, True)
     assert server.recipients == {FIRST: 1}
+
+
+LAST_DAY = date(2026, 7, 14)
+
+
+@pytest.mark.parametrize(("after", "count"), [(-1, 4), (0, 4), (1, 1)])
+def test_last_days_since_the_build_are_heeded(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch, after: int, count: int
+) -> None:
+    monkeypatch.setattr("mm.days.today", lambda: LAST_DAY + timedelta(days=after))
+    certified = {"trigger_course_verified": 1, "no_certificate_eligible": 1}
+    world.publish(
+        [
+            candidate(1, trigger_course_upgrade_ends_on=LAST_DAY),
+            candidate(2, next_course_open_until=LAST_DAY),
+            candidate(3, **certified, next_course_open_until=LAST_DAY),
+            # no matter for a certificate's mail
+            candidate(4, **certified, trigger_course_upgrade_ends_on=LAST_DAY),
+        ]
+    )
+    listed = json.loads(world.mm("list", "demo", "--json").stdout)
+    assert listed["would_go_out_now"] == count
+    late = {"upgrade deadline passed": 1, "next course open no more, build again": 2}
+    assert listed["left_out_since_the_build"] == (late if after > 0 else {})
+    done = world.mm("send", "demo", "--confirm", count)
+    assert done.returncode == 0, done.stderr
+    assert sum(server.recipients.values()) == count
+    assert server.recipients["learner4@example.org"] == 1
+
+
+def test_last_days_are_looked_at_again_before_each_mail(
+    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish([candidate(number, trigger_course_upgrade_ends_on=LAST_DAY) for number in (1, 2, 3)])
+    # the day ends while the first mail is on its way
+    monkeypatch.setattr("mm.days.today", lambda: LAST_DAY + timedelta(days=min(len(server.accepted), 1)))
+    done = world.mm("send", "demo", "--confirm", 3)
+    assert done.returncode == 0, done.stderr
+    assert "1 sent, 0 failed, 0 unknown, 0 left out" in done.stdout
+    assert "2 too late (a last day is over), 0 not reached." in done.stdout
+    assert server.recipients == {FIRST: 1}
+    # nothing says that they were mailed
+    assert world.events() == [(1, "intent"), (1, "sent")]
 
 
 @pytest.mark.parametrize("command", ["RCPT", "END"])

@@ -29,7 +29,10 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
-        coalesce(certificate_mail, 'eligible') as certificate_mail
+        coalesce(certificate_mail, 'eligible') as certificate_mail,
+        coalesce(language, 'en') as language,
+        coalesce(lms_base, 'https://courses.edx.org') as lms_base,
+        {{ as_of() }} as as_of
     from programs
     where
         program = '{{ var("program") }}'

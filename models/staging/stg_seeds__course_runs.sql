@@ -13,7 +13,11 @@ final as (
         title,
         link,
         year,
-        term
+        term,
+        starts_on,
+        ends_on,
+        enrollment_ends_on,
+        upgrade_ends_on
     from course_runs
 )
 

@@ -22,7 +22,9 @@ final as (
         subject,
         unsubscribe_base,
         unsubscribe_hash,
-        certificate_mail
+        certificate_mail,
+        language,
+        lms_base
     from programs
 )
 

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from threading import Event as Flag
@@ -28,7 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import mailout
+from mm import days, downloads, mailout
 from mm.export import Format, export
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_program
@@ -241,14 +242,15 @@ def send(  # noqa: PLR0913 - one argument for each option
                 progress=progress,
             )
     deferred = f"{tally.deferred} deferred, " if tally.deferred else ""
+    too_late = f"{tally.too_late} too late (a last day is over), " if tally.too_late else ""
     typer.echo(
         f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, {deferred}"
-        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), "
+        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), {too_late}"
         f"{confirm - tally.done} not reached."
     )
     if tally.stopped:
         raise ReaderError(tally.stopped)
-    if tally.sent + tally.left_out < confirm:
+    if tally.sent + tally.left_out + tally.too_late < confirm:
         typer.echo(f"mm log {program} tells what became of them.", err=True)
         raise typer.Exit(1)
 
@@ -369,6 +371,48 @@ def draw_report(
     typer.echo(f"Report written: open {path} in a browser.{private}")
 
 
+@app.command("downloads")
+def show_downloads(
+    program: ProgramCode,
+    *,
+    older_than: Annotated[
+        str, typer.Option(metavar="TIME", help="What is older is to be fetched anew: 12h, 7d or 2w.")
+    ] = "7d",
+    as_json: AsJson = False,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="Write a page with links to click, and say where it is.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --html: file to write; out/PROGRAM/downloads.html in the project if not given."
+        ),
+    ] = None,
+) -> None:
+    """Say which reports to fetch from edX now, and where: those that are missing or old, of runs that are on.
+
+    The runs are those of the seeds and of the program's folder; it needs no build.
+
+    Examples: mm downloads demo, mm downloads demo --older-than 1d --html
+    """
+    if out is not None and not as_html:
+        message = "--out goes with --html."
+        raise typer.BadParameter(message)
+    now = datetime.now(UTC)
+    runs, unreadable = downloads.list_runs(check_program(program), now=now, older_than=_time(older_than))
+    for sentence in unreadable:
+        typer.echo(f"mm: not counted: {sentence}", err=True)
+    if as_json:
+        rows = [downloads.as_json(run, now) for run in runs]
+        typer.echo(json.dumps({"program": program, "runs": rows}, indent=2))
+    elif as_html:
+        page = downloads.write_page(program, runs, now=now, out=out)
+        typer.echo(f"Page written: open {page} in a browser.")
+    else:
+        for line in downloads.lines(runs, now):
+            typer.echo(line)
+
+
 @app.command()
 def build(
     program: ProgramCode,
@@ -376,25 +420,35 @@ def build(
     engine: Annotated[
         Engine, typer.Option("--on", help="laptop: DuckDB, here; cluster: the Spark of MM_SPARK_MASTER.")
     ] = Engine.LAPTOP,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="DAY", help="Build as of a day such as 2026-07-14; today's if not given."),
+    ] = None,
 ) -> None:
     """Build the program's report and mailout from its downloads, as `dbt build` does.
 
-    Examples: mm build demo, mm build demo --on cluster
+    Examples: mm build demo, mm build demo --as-of 2026-07-14, mm build demo --on cluster
     """
+    variables = {"program": check_program(program)}
+    if as_of is not None:
+        try:
+            variables["as_of"] = days.read_day(as_of).isoformat()
+        except ValueError as error:
+            message = f"--as-of is {as_of!r}: expected a day such as 2026-07-14."
+            raise ReaderError(message) from error
     if engine is Engine.CLUSTER:
         try:
             from mm import cluster  # noqa: PLC0415 - an extra that few have
         except ModuleNotFoundError as error:
             message = f"There is no {error.name} here, which a cluster needs: install it with `make cluster`."
             raise ReaderError(message) from error
-        cluster.build(check_program(program))
+        cluster.build(variables)
         return
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         message = f"There is no {dbt}: install the project with `make build` and use its own mm."
         raise ReaderError(message)
-    variables = f"program: {check_program(program)}"
-    done = subprocess.run([dbt, "build", "--vars", variables], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
+    done = subprocess.run([dbt, "build", "--vars", json.dumps(variables)], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."
         raise ReaderError(message)
@@ -487,6 +541,17 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be used: {error.strerror}."
     return str(error)
+
+
+def _time(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,4})([hdw])", text)
+    if not match:
+        message = (
+            f"--older-than is {text!r}: expected a number of hours, days or weeks, such as 12h, 7d or 2w."
+        )
+        raise typer.BadParameter(message)
+    unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
 
 
 def _learners(count: int) -> str:

@@ -6,6 +6,7 @@ anew each time.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -51,12 +52,14 @@ _LAST_REPORT_FILES = (
 _DUCKDB_TYPES = {"int": "integer", "string": "varchar", "array<bigint>": "bigint[]"}
 
 
-def build(program: str) -> None:
+def build(variables: dict[str, str]) -> None:
     """Load, build and publish a program with the Spark that MM_SPARK_MASTER names.
 
-    ReaderError for what the reader can mend; what was published before stays as it was then.
+    variables: dbt's, `program` among them. ReaderError for what the reader can mend; what was published
+    before stays as it was then.
     """
     os.chdir(PROJECT)
+    program = variables["program"]
     inputs.check_is_in_seeds(program)
     # the workers fetch the code as long as the session lasts
     with inputs.lock_builds(program, database_dir()), tempfile.TemporaryDirectory() as folder:
@@ -65,7 +68,7 @@ def build(program: str) -> None:
             _ship_code(spark, Path(folder))
             _load(spark, program)
             arguments = ["build", "--target", "cluster", "--target-path", "target/cluster"]
-            done = dbtRunner().invoke([*arguments, "--vars", f"program: {program}"])
+            done = dbtRunner().invoke([*arguments, "--vars", json.dumps(variables)])
             if not done.success:
                 message = f"The build of {program} did not succeed: dbt's messages above tell why."
                 raise ReaderError(message)

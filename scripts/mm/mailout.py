@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event as Flag
 
+from mm import days
 from mm.optouts import WhoIsNotMailed, normalized
 from mm.published import Candidate, read_candidates, read_mailout
 from mm.render import Renderer, mail_address
@@ -31,6 +32,7 @@ class Selection:
 class Tally:
     """How many of the mails ended how so far. left_out: a reason against them came up since the start.
 
+    too_late: a last day that the mail is about was over when its turn came.
     stopped: why the sending ended before the last mail, in a sentence; None: it did not, or was asked to.
     """
 
@@ -39,12 +41,13 @@ class Tally:
     deferred: int = 0
     unknown: int = 0
     left_out: int = 0
+    too_late: int = 0
     stopped: str | None = None
 
     @property
     def done(self) -> int:
         """Return how many mails are dealt with."""
-        return self.sent + self.failed + self.deferred + self.unknown + self.left_out
+        return self.sent + self.failed + self.deferred + self.unknown + self.left_out + self.too_late
 
 
 def key_of(candidate: Candidate) -> MailKey:
@@ -55,7 +58,7 @@ def key_of(candidate: Candidate) -> MailKey:
 def select(
     program: str, history: History, not_mailed: WhoIsNotMailed, *, resend_unknown: bool = False
 ) -> Selection:
-    """Return who gets a mail now: the built mailout, less what the log and both lists say by now.
+    """Return who gets a mail now: the built mailout, less what the log, both lists and the day say by now.
 
     resend_unknown: mails that may have been accepted go out again, in the place of what the address
     has in the mailout, if anything. ReaderError where the published database cannot be read.
@@ -66,7 +69,7 @@ def select(
     rest = (mail for mail in read_mailout(program) if _address(mail) not in mailed_again)
     for candidate in (*again, *rest):
         reason = _left_out_reason(candidate, history, not_mailed, resend_unknown=resend_unknown)
-        reason = reason or _no_address_reason(candidate)
+        reason = reason or _no_address_reason(candidate) or _too_late_reason(candidate)
         if reason is None:
             selection.mails.append(candidate)
         else:
@@ -103,6 +106,10 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
         log.refresh()
         if _left_out_reason(candidate, log.history, not_mailed, resend_unknown=resend_unknown):
             tally.left_out += 1
+            progress(tally)
+            continue
+        if _too_late_reason(candidate):
+            tally.too_late += 1
             progress(tally)
             continue
         if per_second:
@@ -175,6 +182,17 @@ def _left_out_reason(
     if outcome is Event.UNKNOWN and not resend_unknown:
         return "unknown whether sent"
     return not_mailed.reason(candidate.student_id, candidate.username, candidate.email)
+
+
+def _too_late_reason(candidate: Candidate) -> str | None:
+    upgrade_ends_on, open_until = candidate.trigger_course_upgrade_ends_on, candidate.next_course_open_until
+    today = days.today()
+    if candidate.trigger_course_verified == 0 and upgrade_ends_on is not None and upgrade_ends_on < today:
+        return "upgrade deadline passed"
+    # What the mail would say then instead, the next build decides.
+    if open_until is not None and open_until < today:
+        return "next course open no more, build again"
+    return None
 
 
 def _no_address_reason(candidate: Candidate) -> str | None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,10 @@ _ROWS_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program's facts, a row of seeds/programs.csv. None: that cell is empty."""
+    """A program's facts, a row of seeds/programs.csv. None: that cell is empty.
+
+    language is a tag such as `en` or `pt-BR`.
+    """
 
     program: str
     title: str
@@ -39,6 +43,7 @@ class Program:
     unsubscribe_base: str | None
     unsubscribe_hash: str | None
     certificate_mail: str
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,10 @@ class Candidate:
 
     trigger_course_verified is 0 (passed on the audit track) or 1 (certificate-eligible).
     is_certificate_delivered None: the report does not tell.
-    next_course_reason is `enrol`, `continue` or `none left`; with the last, next_course is None.
+    next_course_reason is `enrol`, `continue`, `not open yet` (then there is no link and no day of the next
+    course) or `none left`; with the last, next_course is None.
     student_name None: edX has no name. excluded_reason None: will be mailed.
+    trigger_course_upgrade_ends_on and next_course_open_until are last days; a day that is None is not known.
     """
 
     program: str
@@ -69,6 +76,9 @@ class Candidate:
     next_course_reason: str
     excluded_reason: str | None
     username: str | None
+    trigger_course_upgrade_ends_on: date | None
+    next_course_starts_on: date | None
+    next_course_open_until: date | None
 
 
 def database_path(program: str) -> Path:

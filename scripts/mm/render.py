@@ -31,6 +31,7 @@ from jinja2.filters import do_wordwrap
 from jinja2.loaders import FileSystemLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from mm import days
 from mm.addresses import normalized, read_address
 from mm.published import Candidate, Program
 from mm.settings import TEMPLATES, ReaderError
@@ -160,6 +161,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters["wordwrap"] = _wordwrap
+        self._environment.filters["in_words"] = lambda day: days.in_words(_refuse_none(day), program.language)
         self._inliner = css_inline.CSSInliner(
             keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False
         )
@@ -215,6 +217,11 @@ class Renderer:
             raise self._wrong_fact(fact="unsubscribe_hash", what=f"is none of {', '.join(HASHES)}")
         if not is_https(self._program.unsubscribe_base or ""):
             raise self._wrong_fact(fact="unsubscribe_base", what="is not a link that starts with https://")
+        try:
+            days.locale_of(self._program.language)
+        except ValueError as error:
+            what = f"is {self._program.language!r}, a language in which nobody here can write a day"
+            raise self._wrong_fact(fact="language", what=what) from error
         if "\n" in (self._program.subject or "") or "\r" in (self._program.subject or ""):
             raise self._wrong_fact(fact="subject", what="has a line break")
 
@@ -232,10 +239,11 @@ class Renderer:
         )
 
     def _compile(self, kind: str) -> Template:
-        own = f"{self._program.program}/{kind}"
+        program, language = self._program.program, self._program.language
+        own = [f"{folder}/{kind}" for folder in (program, language, language.partition("-")[0])]
         with _template_errors(self._templates):
             base = self._environment.get_template(f"base.{kind}")
-            return self._environment.select_template([own, base])
+            return self._environment.select_template([*own, base])
 
     def _render(self, template: Template, values: dict[str, Any]) -> str:
         with _template_errors(self._templates):
@@ -249,6 +257,7 @@ class Renderer:
             "email": normalized(email or candidate.email or ""),
             "unsubscribe_link": self._unsubscribe_link(candidate, email),
             "year": datetime.now(UTC).year,
+            "today": days.today(),
         }
 
     def _unsubscribe_link(self, candidate: Candidate, email: str | None) -> str:

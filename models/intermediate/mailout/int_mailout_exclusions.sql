@@ -56,6 +56,10 @@ final as (
                 and triggers.trigger_course_verified = 1
                 and not triggers.is_certificate_delivered
                 then 'certificate not delivered'
+            when
+                triggers.trigger_course_verified = 0
+                and triggers.trigger_course_upgrade_ends_on < this_program.as_of
+                then 'upgrade deadline passed'
             when not {{ is_mail_address('learners.email') }}
                 then 'no valid address'
             -- of the address that the newest report has: with another one, the learner is written to again

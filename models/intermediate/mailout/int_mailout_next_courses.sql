@@ -1,4 +1,4 @@
--- One row per trigger that has a next course: the first of the series that its learner has not settled.
+-- One row per trigger that has a next course, the first that is not settled, with a run to take it in.
 with
 
 triggers as (
@@ -50,14 +50,24 @@ unsettled as (
     ) = 1
 ),
 
-final as (
+-- each coming run, open until the first of the days after which it could no more be taken so that it counts
+runs as (
     select
         unsettled.student_id,
         unsettled.trigger_course,
         unsettled.next_course,
-        course_runs.title as next_course_title,
-        course_runs.link as next_course_link,
-        if(details.learner_id is null, 'enrol', 'continue') as next_course_reason
+        course_runs.course_instance,
+        course_runs.title,
+        course_runs.link,
+        course_runs.starts_on,
+        if(details.learner_id is null, 'enrol', 'continue') as reason,
+        case
+            when details.learner_id is null
+                then least(course_runs.enrollment_ends_on, course_runs.upgrade_ends_on, course_runs.ends_on)
+            when details.enrollment_track = 'audit'
+                then least(course_runs.upgrade_ends_on, course_runs.ends_on)
+            else course_runs.ends_on
+        end as open_until
     from unsettled
     inner join course_runs
         on unsettled.next_course = course_runs.course and course_runs.run_role = 'coming'
@@ -66,6 +76,36 @@ final as (
             unsettled.student_id = details.learner_id
             and lower(course_runs.course_instance) = lower(details.course_instance)
             and coalesce(details.enrollment_status, '') != 'unenrolled'
+),
+
+judged as (
+    select
+        runs.*,
+        coalesce(runs.open_until >= this_program.as_of, true) as is_open
+    from runs
+    cross join this_program
+),
+
+chosen as (
+    select *
+    from judged
+    qualify row_number() over (
+        partition by student_id, trigger_course
+        order by is_open desc, reason = 'continue' desc, starts_on asc nulls last, course_instance asc
+    ) = 1
+),
+
+final as (
+    select
+        student_id,
+        trigger_course,
+        next_course,
+        title as next_course_title,
+        if(is_open, link, null) as next_course_link,
+        if(is_open, reason, 'not open yet') as next_course_reason,
+        if(is_open, starts_on, null) as next_course_starts_on,
+        if(is_open, open_until, null) as next_course_open_until
+    from chosen
 )
 
 select * from final

@@ -62,6 +62,23 @@ final as (
         'it has a term and no year' as problem
     from checked
     where year is null and term is not null
+    {%- for day in ['starts_on', 'ends_on', 'enrollment_ends_on', 'upgrade_ends_on'] %}
+        union all
+        select
+            seed_row,
+            'its {{ day }}, ' || {{ day }} || ', is no day such as 2026-07-14' as problem
+        from checked
+        where {{ day }} is not null and {{ iso_date(day) }} is null
+    {%- endfor %}
+    -- enrolment alone may end before the start
+    {%- for day in ['ends_on', 'upgrade_ends_on'] %}
+        union all
+        select
+            seed_row,
+            'its {{ day }}, ' || {{ day }} || ', is before its starts_on, ' || starts_on as problem
+        from checked
+        where {{ iso_date(day) }} < {{ iso_date('starts_on') }}
+    {%- endfor %}
 )
 
 select * from final

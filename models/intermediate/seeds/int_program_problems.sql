@@ -48,6 +48,18 @@ final as (
         'its certificate_mail, ' || certificate_mail || ', is neither eligible nor delivered' as problem
     from programs
     where certificate_mail not in ('eligible', 'delivered')
+    union all
+    select
+        seed_row,
+        'its language, ' || language || ', is no tag such as en, es or pt-BR' as problem
+    from programs
+    where not {{ is_all('language', "'[a-z]{2,3}(-[A-Za-z0-9]{2,8})*'") }}
+    union all
+    select
+        seed_row,
+        'its lms_base, ' || lms_base || ', is no link such as https://courses.edx.org' as problem
+    from programs
+    where not {{ is_all('lms_base', "'https://[^ /?#]+[^ ?#]*'") }}
     {%- for column in address_columns %}
         union all
         select

@@ -1,5 +1,7 @@
--- One row per thing that is wrong in a seed. The build stops at any.
+-- One row per thing that is wrong in a seed, or in the day that a build is to be of. The build stops at any.
 {{ config(materialized='table', post_hook="{{ stop_with_messages(this) }}") }}
+
+{%- set day = var('as_of', '') | string | replace("'", "''") %}
 
 with
 
@@ -32,6 +34,11 @@ problems as (
 final as (
     select 'seeds/' || seed_row || ': ' || problem || '.' as message
     from problems
+    union all
+    select
+        'The variable as_of, {{ day }}, is no day: expected one such as 2026-07-14,'
+        || ' with --vars ''{program: {{ var("program") }}, as_of: 2026-07-14}''.' as message
+    where {{ as_of() }} is null
 )
 
 select * from final

@@ -30,6 +30,19 @@ said_times as (
     where year is not null
 ),
 
+-- each day of a run once, in however many rows it is said
+said_days as (
+    {%- for day in ['starts_on', 'ends_on', 'enrollment_ends_on', 'upgrade_ends_on'] %}
+        select distinct
+            lower(course_instance) as run_key,
+            '{{ day }}' as kind,
+            {{ day }} as said_day
+        from course_runs
+        where {{ day }} is not null
+        {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+),
+
 keys as (
     select 'programs.csv, program ' || program as seed_row from programs
     union all
@@ -40,14 +53,20 @@ keys as (
     union all
     select 'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) from course_prefixes
     union all
-    select 'course_runs.csv, ' || run_role || ' run of course ' || course from course_runs
-    where run_role in ('current', 'coming')
+    select 'course_runs.csv, current run of course ' || course from course_runs
+    where run_role = 'current'
+    union all
+    select 'course_runs.csv, coming run ' || lower(course_instance) || ' of course ' || course as seed_row
+    from course_runs
+    where run_role = 'coming'
     union all
     select 'course_runs.csv, past run ' || course_instance || ' of course ' || course as seed_row
     from course_runs
     where run_role = 'past'
     union all
     select 'course_runs.csv, a year and term of run ' || run_key from said_times
+    union all
+    select 'course_runs.csv, the ' || kind || ' of run ' || run_key as seed_row from said_days
     union all
     select 'enrollment_tracks.csv, track ' || track from enrollment_tracks
 ),

@@ -40,7 +40,10 @@ final as (
         next_courses.next_course_link,
         coalesce(next_courses.next_course_reason, 'none left') as next_course_reason,
         choices.excluded_reason,
-        learners.username
+        learners.username,
+        triggers.trigger_course_upgrade_ends_on,
+        next_courses.next_course_starts_on,
+        next_courses.next_course_open_until
     from triggers
     cross join this_program
     inner join learners on triggers.student_id = learners.student_id

@@ -1,0 +1,275 @@
+"""What to fetch from edX now: the runs that the seeds and the folder know, and how old their downloads are.
+
+It reads both as they are, and no database: it is asked before the first build, and between the putting of
+downloads into the folder and the next one. Whose a file is, is what int_report_files_owned.sql says, too.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mm.days import day_of, end_of, read_day
+from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, Report, identify, list_folder, refusing
+from mm.export import whole_file
+from mm.seeds import check_seeds, rows_of
+from mm.settings import PROJECT, TEMPLATES, ReaderError, data_dir
+
+KINDS = (GRADE_REPORT, PROFILE_REPORT)
+_ROLES = ("current", "coming", "past")
+_LMS_BASE = "https://courses.edx.org"
+# A stamp that is further ahead is a mistake, as it is for a build.
+_AHEAD = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A course run, its downloads, and which of them to make now.
+
+    roles: of `current`, `coming`, `past`, those in seeds/course_runs.csv; none where only the folder has it.
+    newest: by kind of report, when the newest download was made, UTC; a kind that is missing is not there.
+    state: `on`, `not started`, `ended` (with no grade report from after its end), `done` (with one), or
+    `past` (neither current nor coming, and its end is not known). to_fetch: kinds of report.
+    link: edX's page to fetch them from; None where the course's prefix does not tell its organization.
+    """
+
+    course: str
+    course_instance: str
+    roles: tuple[str, ...]
+    starts_on: date | None
+    ends_on: date | None
+    newest: dict[str, datetime]
+    state: str
+    to_fetch: tuple[str, ...]
+    link: str | None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the seeds (rows) and the folder (newest) say of a run."""
+
+    course_instance: str
+    rows: list[dict[str, str]] = field(default_factory=list)
+    newest: dict[str, datetime] = field(default_factory=dict)
+
+
+def list_runs(
+    program: str, *, now: datetime, older_than: timedelta, seeds: Path = PROJECT / "seeds"
+) -> tuple[list[Run], list[str]]:
+    """Return the program's runs, by course, role and name, and a sentence per file that cannot be read.
+
+    To fetch at `now` (aware) is, of a run that is on, what is missing or older than `older_than`; of one that
+    has ended, what is missing or from before its end. ReaderError where the seeds are wrong, or lack the
+    program.
+    """
+    check_seeds(seeds)
+    base = _lms_base(program, seeds)
+    # As texts of one length: what is no number there is a build's to tell.
+    positions = {
+        row["course"]: row["position"].zfill(9)
+        for row in rows_of("courses", seeds)
+        if row["program"] == program
+    }
+    courses = {
+        row["file_prefix"].lower(): row["course"]
+        for name in ("courses", "course_aliases")
+        for row in rows_of(name, seeds)
+    }
+    known: dict[str, _Known] = {}
+    for row in rows_of("course_runs", seeds):
+        instance = row["course_instance"]
+        known.setdefault(instance.lower(), _Known(instance)).rows.append(row)
+    reports, unreadable = _read_folder(data_dir() / program, now)
+    for report in reports:
+        instance, stamp = report.course_instance or "", (report.reported_at or now).replace(tzinfo=UTC)
+        newest = known.setdefault(instance.lower(), _Known(instance)).newest
+        newest[report.kind] = max(stamp, newest.get(report.kind, stamp))
+    runs = []
+    for each in known.values():
+        prefix = _prefix(each, courses)
+        if prefix is not None and courses[prefix] in positions:
+            link = _link(base, each.course_instance, len(prefix))
+            runs.append(_judged(each, courses[prefix], link, now, older_than))
+    runs.sort(
+        key=lambda run: (
+            positions[run.course],
+            [role not in run.roles for role in _ROLES],
+            run.course_instance.lower(),
+        )
+    )
+    return runs, unreadable
+
+
+def lines(runs: list[Run], now: datetime) -> Iterator[str]:
+    """Give the runs as a table, and then where to fetch what."""
+    rows = [("run", "role", "state", "grade report", "profile report")]
+    rows += [
+        (
+            run.course_instance,
+            ", ".join(run.roles) or "-",
+            run.state,
+            *(age(run.newest.get(kind), now) for kind in KINDS),
+        )
+        for run in runs
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    due = [run for run in runs if run.to_fetch]
+    yield "\nTo fetch now:" if due else "\nThere is nothing to fetch now."
+    for run in due:
+        yield f"{run.course_instance}: {words(run.to_fetch)}"
+        yield f"  {run.link or 'its page on edX, which the prefix of its course does not tell'}"
+
+
+def as_json(run: Run, now: datetime) -> dict[str, Any]:
+    """Return a run as JSON has it: days and times as ISO texts, ages in days, null for what is not known."""
+    return {
+        "course": run.course,
+        "course_instance": run.course_instance,
+        "roles": run.roles,
+        "starts_on": run.starts_on and run.starts_on.isoformat(),
+        "ends_on": run.ends_on and run.ends_on.isoformat(),
+        "state": run.state,
+        "newest": {
+            kind: {
+                "reported_at": moment.isoformat(),
+                "age_days": round((now - moment) / timedelta(days=1), 2),
+            }
+            for kind, moment in sorted(run.newest.items())
+        },
+        "to_fetch": run.to_fetch,
+        "link": run.link,
+    }
+
+
+def write_page(program: str, runs: list[Run], *, now: datetime, out: Path | None = None) -> Path:
+    """Write the runs as a page with links to click, and return its file.
+
+    out None: out/<program>/downloads.html in the project. OSError where it cannot be written; then it is as
+    it was.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"age": lambda moment: age(moment, now), "words": words}
+    page = environment.get_template("downloads.html.j2").render(
+        program=program, runs=runs, now=now.astimezone(UTC), kinds=KINDS
+    )
+    out = out or PROJECT / "out" / program / "downloads.html"
+    with whole_file(out) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return out
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Return how old a download is, in words; None: there is none."""
+    if moment is None:
+        return "missing"
+    days = max(now - moment, timedelta()).days
+    return "1 day" if days == 1 else f"{days} days" if days else "under a day"
+
+
+def words(kinds: Iterable[str]) -> str:
+    """Return kinds of report as edX's page calls them, one after the other."""
+    return ", ".join("grade report" if kind == GRADE_REPORT else "profile information" for kind in kinds)
+
+
+def _lms_base(program: str, seeds: Path) -> str:
+    programs = {row["program"]: row for row in rows_of("programs", seeds)}
+    if program not in programs:
+        message = f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}."
+        raise ReaderError(message)
+    base = programs[program].get("lms_base") or _LMS_BASE
+    if not re.fullmatch(r"https://[^ /?#]+[^ ?#]*", base):
+        message = (
+            f"seeds/programs.csv, program {program}: its lms_base, {base}, is no link such as {_LMS_BASE}."
+        )
+        raise ReaderError(message)
+    return base.rstrip("/")
+
+
+def _read_folder(folder: Path, now: datetime) -> tuple[list[Report], list[str]]:
+    """Return the reports in a folder that a build would count, and why others cannot be read."""
+    reports, unreadable = [], []
+    for report in list_folder(folder):
+        with refusing(report):
+            identify(report)
+        if report.kind not in KINDS or report.ignored or not report.reported_at:
+            continue
+        if not report.refused and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD:
+            report.refused = "its stamp is more than a day ahead of now"
+        if report.refused:
+            unreadable.append(f"{report.path}: {report.refused}.")
+        else:
+            reports.append(report)
+    return reports, unreadable
+
+
+def _prefix(run: _Known, courses: dict[str, str]) -> str | None:
+    """Return the longest prefix that the run's name begins with; None where it is of no course."""
+    key = run.course_instance.lower()
+    fitting = [prefix for prefix in courses if prefix and key.startswith(f"{prefix}_")]
+    prefix = max(fitting, key=len, default=None)
+    # 3_1T2017 behind 6.041x is of another course, 6.041x_3
+    if prefix and not run.rows and re.match(r"[0-9]{1,2}_", key[len(prefix) + 1 :]):
+        return None
+    return prefix
+
+
+def _judged(run: _Known, course: str, link: str | None, now: datetime, older_than: timedelta) -> Run:
+    starts_on, ends_on = _day(run, "starts_on"), _day(run, "ends_on")
+    roles = tuple(role for role in _ROLES if any(row["run_role"] == role for row in run.rows))
+    today = day_of(now)
+    to_fetch: Iterable[str] = ()
+    if ends_on and ends_on < today:
+        grades = run.newest.get(GRADE_REPORT)
+        state = "done" if grades and grades >= end_of(ends_on) else "ended"
+        if state == "ended":
+            to_fetch = _older(run, end_of(ends_on))
+    elif starts_on and starts_on > today:
+        state = "not started"
+    elif ends_on or {"current", "coming"} & set(roles):
+        state = "on"
+        to_fetch = _older(run, now - older_than)
+    else:
+        state = "past"
+    instance = run.course_instance
+    return Run(course, instance, roles, starts_on, ends_on, run.newest, state, tuple(to_fetch), link)
+
+
+def _older(run: _Known, moment: datetime) -> Iterator[str]:
+    for kind in KINDS:
+        newest = run.newest.get(kind)
+        if newest is None or newest < moment:
+            yield kind
+
+
+def _day(run: _Known, column: str) -> date | None:
+    """Return what any of the run's rows says; ReaderError where that is no day."""
+    for row in run.rows:
+        text = row.get(column)
+        if text:
+            try:
+                return read_day(text)
+            except ValueError as error:
+                message = (
+                    f"seeds/course_runs.csv, {row['run_role']} run {run.course_instance} of {row['course']}: "
+                    f"its {column}, {text}, is no day such as 2026-07-14."
+                )
+                raise ReaderError(message) from error
+    return None
+
+
+def _link(base: str, course_instance: str, prefix_length: int) -> str | None:
+    """Return the page of a run's Data Download; its prefix is organization and course, with a _ between."""
+    organization, _, course = course_instance[:prefix_length].partition("_")
+    if not course:
+        return None
+    key = f"course-v1:{organization}+{course}+{course_instance[prefix_length + 1 :]}"
+    return f"{base}/courses/{quote(key, safe=':+')}/instructor#view-data_download"
