@@ -153,7 +153,7 @@ def compare(number: int, folder: Path) -> bool:
         standard_output = os.dup(1)
         os.dup2(file.fileno(), 1)
         try:
-            cluster.build("demo")
+            cluster.build({"program": "demo"})
         except ReaderError:
             pass
         finally:
