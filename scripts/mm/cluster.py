@@ -219,7 +219,7 @@ def _ship_code(spark: SparkSession, folder: Path) -> None:
 def _reader() -> UserDefinedTableFunction:
     """Return the table function that reads one file; defined in here, it travels as a value."""
 
-    @udtf(returnType=_YIELDED)
+    @udtf(returnType=_YIELDED, useArrow=False)
     class ReadReport:
         def eval(
             self, path: str, kind: str, header: list[str], header_lines: int
