@@ -169,7 +169,8 @@
     {%- for row in agate_table.rows -%}
         {%- set cells = [] -%}
         {%- for cell in row -%}
-            {%- do cells.append('null' if cell is none else "'" ~ in_java(cell | string) | replace("'", "''") ~ "'") -%}
+            {%- set text = "'" ~ in_java(cell | string) | replace("'", "''") ~ "'" -%}
+            {%- do cells.append('null' if cell is none else text) -%}
         {%- endfor -%}
         {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
     {%- endfor -%}
