@@ -24,8 +24,10 @@ lint: $(INSTALLED)
 # What `mm build PROGRAM --on cluster` needs beside the rest: some 500 MB.
 cluster: $(CLUSTER)
 
-# Random folders with random damage, on DuckDB and on Spark, compared table by table: half an hour.
+# All unit tests on Spark, then random damaged folders on both engines, compared table by table: half an hour.
 differential: $(INSTALLED) $(CLUSTER)
+	$(BIN)/mm build demo --on cluster
+	$(BIN)/dbt test --target cluster --target-path target/cluster --select test_type:unit
 	$(BIN)/python tests/differential.py
 
 # Some gigabytes and many minutes: ours against hand-written floors, as a table and as out/bench.json.
