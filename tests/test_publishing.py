@@ -200,7 +200,7 @@ def make_models_older(place: Place) -> None:
     text = progress.read_text()
     assert text.count(" as attempted") == 1
     progress.write_text(text.replace(" as attempted", " + 1000 as attempted"))
-    prefixes = models / "intermediate/int_course_prefixes.sql"
+    prefixes = models / "intermediate/seeds/int_course_prefixes.sql"
     prefixes.write_text("{{ config(materialized='table') }}\n" + prefixes.read_text())
     repeated = models / "intermediate/int_report_rows_repeated.sql"
     text = repeated.read_text()

@@ -318,7 +318,8 @@ COLUMNS = {
         program VARCHAR, course VARCHAR, position INTEGER, title VARCHAR, file_prefix VARCHAR,
         pass_grade DOUBLE, is_capstone BOOLEAN""",
     "course_runs": """
-        course VARCHAR, run_role VARCHAR, course_instance VARCHAR, title VARCHAR, link VARCHAR""",
+        course VARCHAR, run_role VARCHAR, course_instance VARCHAR, title VARCHAR, link VARCHAR,
+        starts_on DATE, ends_on DATE, enrollment_ends_on DATE, upgrade_ends_on DATE""",
     "report_files": """
         file_name VARCHAR, report_kind VARCHAR, course VARCHAR, course_instance VARCHAR,
         reported_at TIMESTAMP, status VARCHAR, reason VARCHAR, row_count BIGINT,
