@@ -8,7 +8,7 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.dates import format_date
 
-# A last day lasts until it has ended in UTC-12, where each day ends last; macros/as_of.sql has the same rule.
+# A last day lasts until it has ended in UTC-12, where each day ends last, as in macros/values.sql.
 _BEHIND_UTC = timedelta(hours=12)
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # English of no country is that of most: 14 July 2026. en-US writes July 14, 2026.

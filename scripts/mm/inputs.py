@@ -1,6 +1,5 @@
 """What a build needs beside the downloads, whichever engine builds: its lock, and the mailing records."""
 
-import csv
 import fcntl
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -8,9 +7,10 @@ from typing import NamedTuple, TextIO
 from mm import edx_files, send_log
 from mm.addresses import read_address
 from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts
+from mm.seeds import rows_of
 from mm.settings import ReaderError
 
-_SEED = Path("seeds/programs.csv")
+_SEEDS = Path("seeds")
 _ADDRESS_COLUMNS = ("sender", "reply_to", "contact_email")
 
 
@@ -23,7 +23,8 @@ class Table(NamedTuple):
 
 def check_is_in_seeds(program: str) -> None:
     """Raise ReaderError for a program that seeds/programs.csv does not have."""
-    programs = [row["program"] for row in _rows_of_programs()]
+    # The seed is read as a file: before the first build of a program no table has it.
+    programs = [row["program"] for row in rows_of("programs", _SEEDS)]
     if program not in programs:
         message = (
             f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "
@@ -62,7 +63,7 @@ def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str
     if misplaced := list(edx_files.misplaced_lists(data_dir)):
         raise ReaderError("\n".join(f"{sentence}." for sentence in misplaced))
     opt_outs, bounced = OptOuts(data_dir / "unsubscribed.csv"), Bounced(data_dir / "bounced.csv")
-    texts = {row.get(column) or "" for row in _rows_of_programs() for column in _ADDRESS_COLUMNS}
+    texts = {row.get(column) or "" for row in rows_of("programs", _SEEDS) for column in _ADDRESS_COLUMNS}
     return {
         "unsubscribed": Table({"email": "string"}, [(email,) for email in opt_outs]),
         "bounced": Table({"email": "string"}, [(email,) for email in bounced]),
@@ -85,9 +86,3 @@ def _address_or_none(text: str) -> str | None:
         return read_address(text)
     except ValueError:
         return None
-
-
-def _rows_of_programs() -> list[dict[str, str]]:
-    # The seed is read as a file: before the first build of a program no table has it.
-    with _SEED.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
