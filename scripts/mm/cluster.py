@@ -171,23 +171,7 @@ def _load_reports(spark: SparkSession, schema: str, folder: Path) -> None:
         spark,
         f"{schema}.report_files",
         _REPORT_FILES,
-        [
-            (
-                report.file_id,
-                os.fsencode(report.name).decode(errors="replace"),
-                f"file:{report.location}",
-                report.kind,
-                report.course_instance,
-                report.reported_at,
-                report.ignored,
-                report.refused,
-                report.row_count,
-                report.size_bytes,
-                report.modified_ns,
-                digests.get(report.file_id),
-            )
-            for report in reports
-        ],
+        [(*report.row(f"file:{report.location}"), digests.get(report.file_id)) for report in reports],
     )
     # Of a file that cannot be read to its end, what was read before counts for nothing.
     refused = ", ".join(str(report.file_id) for report in reports if report.refused) or "-1"

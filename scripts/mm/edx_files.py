@@ -178,6 +178,22 @@ class Report:
         """The path as a text, also where the file system's bytes are none."""
         return os.fsencode(self.path).decode(errors="replace")
 
+    def row(self, path: str) -> tuple[object, ...]:
+        """Return the file's row in edx.report_files, less its digest; path is as the engine says it."""
+        return (
+            self.file_id,
+            os.fsencode(self.name).decode(errors="replace"),
+            path,
+            self.kind,
+            self.course_instance,
+            self.reported_at,
+            self.ignored,
+            self.refused,
+            self.row_count,
+            self.size_bytes,
+            self.modified_ns,
+        )
+
     @property
     def is_readable(self) -> bool:
         """Whether it has rows to load: a report's, or those that an error companion is counted by."""

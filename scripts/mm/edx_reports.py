@@ -6,7 +6,6 @@ puts the cells of each file that can be read, its line numbers and the rows of t
 
 import glob
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -166,22 +165,7 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _record(connection: duckdb.DuckDBPyConnection, reports: list[Report]) -> None:
-    cells = [
-        (
-            report.file_id,
-            os.fsencode(report.name).decode(errors="replace"),
-            report.location,
-            report.kind,
-            report.course_instance,
-            report.reported_at,
-            report.ignored,
-            report.refused,
-            report.row_count,
-            report.size_bytes,
-            report.modified_ns,
-        )
-        for report in reports
-    ]
+    cells = [report.row(report.location) for report in reports]
     columns = ", ".join(f"unnest(${n})" for n in range(1, len(cells[0]) + 1))
     connection.execute(
         f"insert into edx.report_files select {columns}, null", list(map(list, zip(*cells, strict=True)))
