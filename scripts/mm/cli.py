@@ -30,7 +30,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 from mm import days, downloads, mailout
+from mm.combine import combine
 from mm.export import Format, export
+from mm.marts import dbt_command
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
@@ -444,14 +446,26 @@ def build(
             raise ReaderError(message) from error
         cluster.build(variables)
         return
-    dbt = Path(sys.executable).with_name("dbt")
-    if not dbt.is_file():
-        message = f"There is no {dbt}: install the project with `make build` and use its own mm."
-        raise ReaderError(message)
-    done = subprocess.run([dbt, "build", "--vars", json.dumps(variables)], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
+    command = [dbt_command(), "build", "--vars", json.dumps(variables)]
+    done = subprocess.run(command, cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."
         raise ReaderError(message)
+
+
+@app.command("combine")
+def combine_programs() -> None:
+    """Put the published files of all programs into one, database/all_programs.duckdb.
+
+    Each is as its last build left it; one of another version is named and left out. With MM_MASK_SECRET
+    there is also all_programs.masked.duckdb, without names.
+
+    Example: mm combine
+    """
+    combined = combine(lambda message: typer.echo(f"mm: {message}", err=True))
+    typer.echo(f"Published {' and '.join(map(str, combined.files))}, of {', '.join(combined.programs)}.")
+    if combined.not_built:
+        typer.echo(f"No published file yet: {', '.join(combined.not_built)}.")
 
 
 @app.command()

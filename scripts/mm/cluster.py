@@ -263,7 +263,7 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
                     _copy(spark, connection, model)
             connection.execute("checkpoint marts")
             masks = masks_of(model.to_dict() for model in models)
-            files = publish_with_mask(connection, "marts", built, published, masks, _warn)
+            files = publish_with_mask(connection, "marts", built, published, masks=masks, warn=_warn)
     finally:
         built.unlink(missing_ok=True)
     typer.echo(f"Published {' and '.join(map(str, files))}")

@@ -129,13 +129,15 @@ class Plugin(BasePlugin):
     def store(self, target_config: TargetConfig) -> None:
         """Publish the marts.
 
-        The relation given has no part in it but that they were made of its reports; config has dbt's `models`.
+        The relation given has no part in it but that they were made of its reports. config: dbt's `models`.
         """
         try:
             connection = self.connection.cursor()
             connection.execute(f'checkpoint "{self.marts.stem}"')
             masks = masks_of(target_config.config["models"])
-            files = publish_with_mask(connection, self.marts.stem, self.marts, self.published, masks, _warn)
+            files = publish_with_mask(
+                connection, self.marts.stem, self.marts, self.published, masks=masks, warn=_warn
+            )
         except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
             message = (
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"

@@ -1,4 +1,4 @@
-"""Publish, beside a file with learners in it, the same tables without what names them, where MM_MASK_SECRET is set.
+"""Publish, beside a file that names learners, the same tables without that, where MM_MASK_SECRET is set.
 
 What is masked stands in the models' YAML: a column with `contains: personal data` is NULL in the masked file,
 or a keyed hash where it also has `masked_as: keyed hash`; a table with it is left out.
@@ -28,10 +28,11 @@ _BLOCK = 64
 # HMAC-SHA256 (RFC 2104) of the id's decimal digits. Of it the first 63 bits, which fit the id's own type.
 _HASH_MACRO = """
     create or replace temp macro keyed_hash(id) as (
-        ('0x' || left(
-            sha256(getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(id::varchar)))),
-            16
-        ))::ubigint >> 1
+        (
+            '0x' || left(sha256(
+                getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(id::varchar)))
+            ), 16)
+        )::ubigint >> 1
     )::bigint
 """
 
@@ -55,7 +56,7 @@ def masked_path(published: Path) -> Path:
 
 
 def masks_of(models: Iterable[Mapping[str, Any]]) -> Masks:
-    """Return what is masked of the marts among the models, nodes of dbt's manifest, by the names published."""
+    """Return what is masked of the marts among the models, which are nodes of dbt's manifest."""
     return {
         model["alias"]: {
             name: column["meta"].get("masked_as", NOTHING)
@@ -72,14 +73,15 @@ def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     database: str,
     built: Path,
     published: Path,
+    *,
     masks: Masks,
     warn: Callable[[str], None],
 ) -> list[Path]:
-    """Replace the published file, and its masked one with it, by copies of what was built; return what is there now.
+    """Replace the published file, and its masked one with it, by what was built; return what is there now.
 
-    database: the name under which `built` is attached to the connection, with all that it holds in it. Without
-    MM_MASK_SECRET a masked file of before is removed, as it would be of another build. warn, OSError and
-    duckdb.Error as in `publish`, with ReaderError for the secret; then both files are as they were.
+    database: the name under which `built` is attached to the connection, after a checkpoint. Without
+    MM_MASK_SECRET the masked file of before is removed, as it is of another build. warn is as in `publish`.
+    ReaderError for the secret; OSError or duckdb.Error where there is no room: then both are as they were.
     """
     secret, masked = mask_secret(), masked_path(published)
     if secret is None:
@@ -152,6 +154,5 @@ def _copy_masked(
     # In the order of the ids, the rows would tell whose id is between whose.
     order = f"order by {', '.join(hashes)}" if hashes else ""
     connection.execute(f'create table {_DATABASE}."{table}" ({", ".join(described)})')
-    connection.execute(
-        f'insert into {_DATABASE}."{table}" select {", ".join(values)} from "{database}".main."{table}" {order}'
-    )
+    query = f'select {", ".join(values)} from "{database}".main."{table}" {order}'
+    connection.execute(f'insert into {_DATABASE}."{table}" {query}')
