@@ -1,6 +1,5 @@
 """Put the published files of all programs into one, with what only several programs can tell."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from mm import inputs
 from mm.marts import read_marts
 from mm.mask import KEYED_HASH, Masks, mask_secret, masks_of, publish_with_mask
 from mm.publish import log_of
-from mm.published import WIDE, all_programs_path, check_unwritten
+from mm.published import WIDE, all_programs_path, check_unwritten, connect_limited
 from mm.seeds import rows_of
 from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
 
@@ -63,23 +62,16 @@ def combine(warn: Callable[[str], None]) -> Combined:
 @contextmanager
 def _connected(built: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a new file to put all into, in at most MM_MEMORY_LIMIT of memory; it is gone in the end."""
-    limit = os.environ.get("MM_MEMORY_LIMIT", "2GB")
     built.unlink(missing_ok=True)
     log_of(built).unlink(missing_ok=True)
     try:
-        # What has no room in memory is of learners, too, and rows need not wait for those before them.
-        config = {
-            "memory_limit": limit,
-            "temp_directory": str(built.parent / f"{ALL_PROGRAMS}.tmp"),
-            "preserve_insertion_order": False,
-        }
-        with duckdb.connect(config=config) as connection:
+        with connect_limited() as connection:
+            # What has no room in memory is of learners, too, and rows need not wait for those before them.
+            connection.execute("set temp_directory = $1", [str(built.parent / f"{ALL_PROGRAMS}.tmp")])
+            connection.execute("set preserve_insertion_order = false")
             connection.execute(f"attach '{_quoted(built)}' as {_DATABASE} (storage_version 'v1.0.0')")
             connection.execute(f"use {_DATABASE}")
             yield connection
-    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
-        message = f"MM_MEMORY_LIMIT is {limit!r}: expected a size such as 2GB."
-        raise ReaderError(message) from error
     except duckdb.OutOfMemoryException as error:
         message = "The programs need more memory than they may take: set MM_MEMORY_LIMIT higher, such as 4GB."
         raise ReaderError(message) from error

@@ -164,10 +164,9 @@ def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckD
         found = ", ".join(sorted(file.stem for file in path.parent.glob("*.duckdb"))) or "none"
         message = f"There is no published database {path} (found there: {found}): run `{command}` first."
         raise ReaderError(message)
-    config = {"memory_limit": os.environ.get("MM_MEMORY_LIMIT", "2GB")}
     try:
         check_unwritten(path, command)
-        with duckdb.connect(path, read_only=True, config=config) as connection:
+        with connect_limited(path, read_only=True) as connection:
             # One that came in between has been read.
             check_unwritten(path, command)
             _check_relations(connection, path, names, command)
@@ -178,14 +177,21 @@ def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckD
             f"run `{command}` again."
         )
         raise ReaderError(message) from error
-    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
-        message = f"MM_MEMORY_LIMIT is {config['memory_limit']!r}: expected a size such as 2GB."
-        raise ReaderError(message) from error
     except duckdb.Error as error:
         message = (
             f"{path} cannot be read: close the program that has it open for writing, "
             f"or run `{command}` again."
         )
+        raise ReaderError(message) from error
+
+
+def connect_limited(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a database in at most MM_MEMORY_LIMIT (2GB) of memory; ReaderError where that is no size."""
+    limit = os.environ.get("MM_MEMORY_LIMIT", "2GB")
+    try:
+        return duckdb.connect(path, read_only=read_only, config={"memory_limit": limit})
+    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+        message = f"MM_MEMORY_LIMIT is {limit!r}: expected a size such as 2GB."
         raise ReaderError(message) from error
 
 

@@ -13,6 +13,9 @@ from mm.pages import age, all_rows, day, environment, many, number, share, short
 from mm.published import published
 from mm.settings import PROJECT, ReaderError
 
+# What bars stand for, with its colour, where there are three to a row.
+THREE = (("enrolled", "enrolled"), ("passed", "passed"), ("eligible", "eligible"))
+
 _COUNTRIES = 15
 _STAGES = {
     "enrolled": "no graded work handed in yet",
@@ -51,6 +54,9 @@ def render_report(
         connection, "select *, coalesce(title, course) as name from course_summary order by position"
     )
     runs = all_rows(connection, _RUNS)
+    countries = all_rows(connection, _COUNTRY_ROWS)
+    by_stage = connection.execute("select stage, count(*) from learner_progress group by stage")
+    stages = dict(by_stage.fetchall())
     return (
         environment()
         .get_template("report.html.j2")
@@ -60,14 +66,18 @@ def render_report(
             summary=_one(connection, "from program_summary"),
             courses=courses,
             runs=len(runs),
-            certificates=_certificates(connection),
-            stages=_stages(connection),
+            certificates=certificates_chart(
+                "certificates",
+                "Certificates per learner",
+                all_rows(connection, "from certificate_summary order by no_certificate_eligible"),
+            ),
+            stages=stages_chart("stages", "Learners by stage", stages),
             one_to_go=all_rows(connection, _ONE_TO_GO),
             learners=all_rows(connection, _LEARNERS) if with_learners else None,
             funnels=[_funnel(course) for course in courses],
             course_runs=_course_runs(courses, runs),
             progress=_progress(connection, runs),
-            countries=_countries(connection),
+            countries=countries_chart("countries", "Learners by country", countries) if countries else None,
             differences=_one(connection, _DIFFERENCES),
             health=_health(connection, now),
         )
@@ -160,13 +170,13 @@ _COUNTRY_ROWS = f"""
 """
 
 
-def _certificates(connection: duckdb.DuckDBPyConnection) -> Chart:
-    rows = all_rows(connection, "from certificate_summary order by no_certificate_eligible")
+def certificates_chart(key: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Return how many learners have just so many certificates; rows: as in certificate_summary, in order."""
     total = sum(row["learners"] for row in rows)
     names = [many(row["no_certificate_eligible"], "certificate") for row in rows]
     return chart(
-        "certificates",
-        "Certificates per learner",
+        key,
+        title,
         [
             Bars(
                 name,
@@ -183,14 +193,14 @@ def _certificates(connection: duckdb.DuckDBPyConnection) -> Chart:
     )
 
 
-def _stages(connection: duckdb.DuckDBPyConnection) -> Chart:
-    found = connection.execute("select stage, count(*) from learner_progress group by stage").fetchall()
-    counts = dict.fromkeys(_STAGES, 0) | dict(found)
+def stages_chart(key: str, title: str, found: Mapping[str, int]) -> Chart:
+    """Return how many learners are at each stage; found: learners by stage, of those that have any."""
+    counts = dict.fromkeys(_STAGES, 0) | found
     total = sum(counts.values())
     colours = {"one to go": "eligible", "series complete": "attempted"}
     return chart(
-        "stages",
-        "Learners by stage",
+        key,
+        title,
         [
             Bars(
                 stage.capitalize(),
@@ -239,7 +249,7 @@ def _course_runs(courses: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[st
                 chart(
                     f"runs-{course['position']}",
                     course["name"],
-                    [_three_bars(run["run"], run) for run in own],
+                    [three_bars(run["run"], run) for run in own],
                     ["Run", "Reported", "Enrolled", "Attempted", "Passed", "Eligible"],
                     [
                         [run["run"], f"{run['reported_at']:%d\u00a0%b\u00a0%Y}"]
@@ -248,7 +258,7 @@ def _course_runs(courses: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[st
                         for run in own
                     ],
                     detail=many(len(own), "run"),
-                    headers=_THREE,
+                    headers=THREE,
                 )
             )
     return charts
@@ -289,16 +299,14 @@ def _stamps(downloads: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{day} {moment:%H:%M}" for day, moment in zip(days, moments, strict=True)]
 
 
-def _countries(connection: duckdb.DuckDBPyConnection) -> Chart | None:
-    rows = all_rows(connection, _COUNTRY_ROWS)
-    if not rows:
-        return None
+def countries_chart(key: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Return where learners are from; rows: `label`, how many `countries` that is, and three counts."""
     others = next((row["countries"] for row in rows if row["label"] == "Others"), 0)
     return chart(
-        "countries",
-        "Learners by country",
+        key,
+        title,
         # Those that are no country may be more than any that is: their bars would leave it no room.
-        [_three_bars(row["label"], row, drawn=row["label"] not in {"Others", "Not given"}) for row in rows],
+        [three_bars(row["label"], row, drawn=row["label"] not in {"Others", "Not given"}) for row in rows],
         ["Country", "Enrolled", "Passed", "Eligible"],
         [
             [
@@ -308,16 +316,14 @@ def _countries(connection: duckdb.DuckDBPyConnection) -> Chart | None:
             for row in rows
         ],
         detail=f"Others: {many(others, 'country', 'countries')}" if others else None,
-        headers=_THREE,
+        headers=THREE,
     )
 
 
-_THREE = (("enrolled", "enrolled"), ("passed", "passed"), ("eligible", "eligible"))
-
-
-def _three_bars(label: str, row: Mapping[str, Any], *, drawn: bool = True) -> Bars:
+def three_bars(label: str, row: Mapping[str, Any], *, drawn: bool = True) -> Bars:
+    """Return the bars for THREE of a row's counts; drawn False: its numbers alone."""
     counts = [row["learners"], row["passed"], row["certificate_eligible"]]
-    bars = [(count, colour) for count, (_, colour) in zip(counts, _THREE, strict=True)]
+    bars = [(count, colour) for count, (_, colour) in zip(counts, THREE, strict=True)]
     return Bars(label, bars if drawn else [], [short_number(count) for count in counts])
 
 
