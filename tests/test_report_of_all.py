@@ -1,4 +1,4 @@
-"""`mm report --all`: its numbers and words. test_report_page looks at it in a browser, with the other page."""
+"""`mm report --all`: its numbers and words. How it looks is tested in test_report_page, with the other."""
 
 from pathlib import Path
 
