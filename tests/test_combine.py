@@ -1,6 +1,7 @@
 """`mm combine`: the published files of all programs in one, with what only several programs can tell."""
 
 import fcntl
+import json
 import os
 import shutil
 import stat
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from mail_fixtures import World
 from report_fixtures import Place, Row, grade_report, grade_row, profile_report, profile_row, read, scenario
 from test_masking import columns_of, expected_hash, found_in, hashable
 from test_publishing import CLIENTS, READING_CLIENT
 
+import mm.combine
 from mm.mask import masked_path
+from mm.publish import log_of
 
 SECRET = "an invented secret of the tests"  # noqa: S105 - of the tests
 # In lgdm alone, in engy alone, in both, and in both with a certificate of each.
@@ -34,23 +38,6 @@ class Combined:
     def file(self) -> Path:
         """The file of all programs."""
         return self.place.published("all_programs")
-
-
-def combine(place: Place, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `mm combine` in a place, and of the place's own project."""
-    return mm(place, "combine", **environment)
-
-
-def mm(place: Place, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from mm.cli import app; app()", *arguments],
-        cwd=place.root,
-        env=place.environment | {"PYTHONPATH": str(place.root / "scripts")} | environment,
-        capture_output=True,
-        text=True,
-        umask=0o022,
-        check=False,
-    )
 
 
 @scenario
@@ -83,16 +70,32 @@ def combined(place: Place) -> Combined:
     )
     for program in ("lgdm", "engy"):
         place.build(program).passed()
-    return Combined(place, combine(replace(place, mask_secret=SECRET)))
+    process = subprocess.run(
+        [sys.executable, "-c", "from mm.cli import app; app()", "combine"],
+        cwd=place.root,
+        env=replace(place, mask_secret=SECRET).environment | {"PYTHONPATH": str(place.root / "scripts")},
+        capture_output=True,
+        text=True,
+        umask=0o022,
+        check=False,
+    )
+    return Combined(place, process)
 
 
-def copy_of(combined: Combined, tmp_path: Path, *programs: str) -> Place:
-    """Give another place with the same published files, to change."""
-    place = Place(tmp_path)
-    place.database.mkdir()
-    for program in programs or ("lgdm", "engy"):
-        shutil.copyfile(combined.place.published(program), place.published(program))
-    return place
+@pytest.fixture
+def copied(combined: Combined, world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Give a world with the same published files, to change, where dbt need not read the project again."""
+    manifest = json.loads((combined.place.target / "combine" / "manifest.json").read_text("utf-8"))
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    marts = [node for node in nodes if node["fqn"][1] == "marts"]
+    monkeypatch.setattr(mm.combine, "read_marts", lambda: marts)
+    for program in ("lgdm", "engy"):
+        shutil.copyfile(combined.place.published(program), file_of(world, program))
+    return world
+
+
+def file_of(world: World, program: str) -> Path:
+    return world.folder / "database" / f"{program}.duckdb"
 
 
 # ---- what is in it ----
@@ -278,26 +281,26 @@ def test_an_older_client_reads_it(combined: Combined, version: str) -> None:
 
 
 def test_without_the_secret_the_masked_file_goes_and_an_open_reader_stays(
-    combined: Combined, tmp_path: Path
+    combined: Combined, copied: World
 ) -> None:
-    place = copy_of(combined, tmp_path, "lgdm")
-    shutil.copyfile(combined.file, place.published("all_programs"))
-    masked_path(place.published("all_programs")).write_bytes(b"of a build before")
-    with duckdb.connect(str(place.published("all_programs")), read_only=True) as reader:
-        done = combine(place)
+    published = file_of(copied, "all_programs")
+    shutil.copyfile(combined.file, published)
+    masked_path(published).write_bytes(b"of a build before")
+    file_of(copied, "engy").unlink()
+    with duckdb.connect(str(published), read_only=True) as reader:
+        done = copied.mm("combine")
         assert reader.execute("select count(*) from programs").fetchall() == [(2,)]
     assert done.returncode == 0, done.stderr
     assert "all_programs.masked.duckdb was removed" in done.stderr
-    assert not masked_path(place.published("all_programs")).exists()
-    assert read(place.published("all_programs"), "select program from programs") == [("lgdm",)]
+    assert not masked_path(published).exists()
+    assert read(published, "select program from programs") == [("lgdm",)]
 
 
 # ---- what is left out, and what stops it ----
 
 
-def change(place: Place, program: str, statement: str) -> None:
-    place.published(program).chmod(0o640)
-    with duckdb.connect(str(place.published(program))) as connection:
+def change(world: World, program: str, statement: str) -> None:
+    with duckdb.connect(str(file_of(world, program))) as connection:
         connection.execute(statement)
 
 
@@ -316,65 +319,57 @@ def change(place: Place, program: str, statement: str) -> None:
         ),
     ],
 )
-def test_a_file_of_another_version_is_left_out(
-    combined: Combined, tmp_path: Path, statement: str, words: str
-) -> None:
-    place = copy_of(combined, tmp_path)
-    change(place, "lgdm", statement)
+def test_a_file_of_another_version_is_left_out(copied: World, statement: str, words: str) -> None:
+    change(copied, "lgdm", statement)
     # columns that are not published any more are in nobody's way
-    change(place, "engy", "alter table learners add column other integer")
-    shutil.copyfile(place.published("engy"), place.database / "gone.duckdb")
-    done = combine(place)
+    change(copied, "engy", "alter table learners add column other integer")
+    shutil.copyfile(file_of(copied, "engy"), file_of(copied, "gone"))
+    done = copied.mm("combine")
     assert done.returncode == 0, done.stderr
     unknown, older = done.stderr.splitlines()
-    assert unknown.endswith("gone.duckdb is left out: seeds/programs.csv has no program gone.")
-    assert older == (
-        f"mm: {place.published('lgdm')} is left out, as another version built it: {words}."
-        " Run `mm build lgdm`."
-    )
-    assert read(place.published("all_programs"), "select program from programs") == [("engy",)]
-    tables = {table for table, _ in columns_of(place.published("all_programs"))}
+    assert unknown == f"mm: {file_of(copied, 'gone')} is left out: seeds/programs.csv has no program gone."
+    left_out = f"mm: {file_of(copied, 'lgdm')} is left out, as another version built it: {words}."
+    assert older == f"{left_out} Run `mm build lgdm`."
+    assert done.stdout.splitlines()[1] == "No published file yet: demo, buslead, corpinn."
+    assert read(file_of(copied, "all_programs"), "select program from programs") == [("engy",)]
+    tables = {table for table, _ in columns_of(file_of(copied, "all_programs"))}
     assert "lgdm_coursecompletion" not in tables
 
 
-def test_where_there_is_nothing_to_combine_it_says_so(combined: Combined, tmp_path: Path) -> None:
-    place = copy_of(combined, tmp_path, "lgdm")
-    change(place, "lgdm", "drop table learners")
-    place.published("all_programs").write_bytes(b"what was published before")
-    done = combine(place)
+def test_where_there_is_nothing_to_combine_it_says_so(copied: World) -> None:
+    change(copied, "lgdm", "drop table learners")
+    file_of(copied, "engy").unlink()
+    file_of(copied, "all_programs").write_bytes(b"what was published before")
+    done = copied.mm("combine")
     assert done.returncode == 1
     assert "There is no published file to combine in" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert place.published("all_programs").read_bytes() == b"what was published before"
+    assert file_of(copied, "all_programs").read_bytes() == b"what was published before"
 
 
-def test_what_cannot_be_read_for_certain_stops_it(combined: Combined, tmp_path: Path) -> None:
-    place = copy_of(combined, tmp_path)
-    log = place.database / "lgdm.duckdb.wal"
+def test_what_cannot_be_read_for_certain_stops_it(copied: World) -> None:
+    log = log_of(file_of(copied, "lgdm"))
     log.touch()
-    done = combine(place)
+    done = copied.mm("combine")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{log} holds changes" in done.stderr
     log.unlink()
-    place.published("lgdm").write_bytes(b"no database")
-    done = combine(place)
+    file_of(copied, "lgdm").write_bytes(b"no database")
+    done = copied.mm("combine")
     assert done.returncode == 1
-    assert f"{place.published('lgdm')} cannot be read: close the program" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not place.published("all_programs").exists()
+    assert f"{file_of(copied, 'lgdm')} cannot be read: close the program" in done.stderr
+    assert not file_of(copied, "all_programs").exists()
 
 
-def test_two_at_once_a_short_secret_and_no_size_stop_it(combined: Combined, tmp_path: Path) -> None:
-    place = copy_of(combined, tmp_path)
-    assert "MM_MASK_SECRET has 9 characters" in combine(place, MM_MASK_SECRET="too short").stderr  # noqa: S106
-    assert "MM_MEMORY_LIMIT is 'lots'" in combine(place, MM_MEMORY_LIMIT="lots").stderr
-    with (place.database / "working" / "all_programs.lock").open("w") as lock:
+def test_two_at_once_a_short_secret_and_no_size_stop_it(copied: World) -> None:
+    assert "MM_MASK_SECRET has 9 characters" in copied.mm("combine", MM_MASK_SECRET="too short").stderr  # noqa: S106
+    assert "MM_MEMORY_LIMIT is 'lots'" in copied.mm("combine", MM_MEMORY_LIMIT="lots").stderr
+    with (copied.folder / "database" / "working" / "all_programs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "Another build of all_programs is running" in combine(place).stderr
-    assert not place.published("all_programs").exists()
+        assert "Another build of all_programs is running" in copied.mm("combine").stderr
+    assert not file_of(copied, "all_programs").exists()
 
 
-def test_no_program_is_called_as_the_file_is(combined: Combined) -> None:
-    done = mm(combined.place, "list", "all_programs")
+def test_no_program_is_called_as_the_file_is(world: World) -> None:
+    done = world.mm("list", "all_programs")
     assert done.returncode == 1
     assert "all_programs is the file of all programs, not one of them" in done.stderr
