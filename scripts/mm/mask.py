@@ -83,11 +83,12 @@ def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     MM_MASK_SECRET the masked file of before is removed, as it is of another build. warn is as in `publish`.
     ReaderError for the secret; OSError or duckdb.Error where there is no room: then both are as they were.
     """
-    secret, masked = mask_secret(), masked_path(published)
+    secret, masked, masked_built = mask_secret(), masked_path(published), masked_path(built)
+    # What a killed build left.
+    masked_built.unlink(missing_ok=True)
     if secret is None:
         publish({published: built, masked: None}, warn)
         return [published]
-    masked_built = masked_path(built)
     try:
         _write_masked(connection, database, masked_built, masks, secret)
         publish({masked: masked_built, published: built}, warn)
@@ -104,7 +105,6 @@ def _write_masked(
     connection: duckdb.DuckDBPyConnection, database: str, target: Path, masks: Masks, secret: str
 ) -> None:
     """Write a new file, of which no byte was ever of a masked value."""
-    target.unlink(missing_ok=True)
     # A connection of its own, so that what the hash is made with goes with it.
     with connection.cursor() as cursor:
         _prepare_hash(cursor, secret)
