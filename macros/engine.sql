@@ -174,7 +174,8 @@
     monotonically_increasing_id()
 {%- endmacro %}
 
-{#- The rows of a seed, in one file, so that they stay in order; each text quoted by Spark's rule. dbt-spark writes an empty cell as the text None. -#}
+{#- The rows of a seed, in one file, so that they stay in order, and each text quoted by Spark's rule.
+    dbt-spark writes an empty cell as the text None. -#}
 {% macro spark__load_csv_rows(model, agate_table) -%}
     {%- set rows = [] -%}
     {%- for row in agate_table.rows -%}

@@ -17,6 +17,18 @@ country_summary as (
     select * from {{ ref('country_summary') }}
 ),
 
+certificate_summary as (
+    select * from {{ ref('certificate_summary') }}
+),
+
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
+),
+
+learner_tracks as (
+    select * from {{ ref('learner_tracks') }}
+),
+
 coursecompletion as (
     select * from {{ ref('coursecompletion') }}
 ),
@@ -54,6 +66,21 @@ pairs as (
         'learners by certificates' as what,
         (select sum(learners) from learners_by_certificates) as summed,
         (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'learners with a complete track' as what,
+        (select sum(whole_series_certified) from certificate_summary) as summed,
+        (select count(distinct if(is_complete, student_id, null)) from learner_tracks) as counted
+    union all
+    select
+        'nearest tracks' as what,
+        (select sum(is_nearest::integer) from learner_tracks) as summed,
+        (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'certificates to go' as what,
+        (select sum(if(is_nearest, certificates_to_go, 0)) from learner_tracks) as summed,
+        (select sum(certificates_to_go) from learner_progress) as counted
     union all
     select
         'learners of all countries' as what,

@@ -67,9 +67,9 @@ courses_without_current_run as (
 -- of a program that seeds/requirements.csv knows, a wrong number stops the build
 endless_series as (
     select
-        'The program needs ' || any_value(courses_required) || ' certificates by seeds/programs.csv, and its series'
-        || ' has ' || count(course) || ' courses: nobody can complete it. Correct certificates_required there,'
-        || ' or say in seeds/requirements.csv what counts.' as message
+        'The program needs ' || any_value(courses_required) || ' certificates by seeds/programs.csv,'
+        || ' and its series has ' || count(course) || ' courses: nobody can complete it. Correct'
+        || ' certificates_required there, or say in seeds/requirements.csv what counts.' as message
     from requirement_courses
     group by track, requirement
     having count(course) < any_value(courses_required)

@@ -36,7 +36,8 @@ final as (
         grade_report_rows.certificate_type,
         grade_report_rows.enrollment_status,
         if(
-            grade_report_rows.enrollment_track = 'audit' and grade_report_rows.grade >= course_runs.pass_grade,
+            grade_report_rows.enrollment_track = 'audit'
+            and grade_report_rows.grade >= course_runs.pass_grade,
             'Y',
             'N'
         ) as audit_passed,

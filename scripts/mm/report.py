@@ -123,6 +123,7 @@ def render_report(
         runs=len(runs),
         certificates=_certificates(connection),
         stages=_stages(connection),
+        tracks=_all(connection, _TRACKS),
         one_to_go=_all(connection, _ONE_TO_GO),
         learners=_all(connection, _LEARNERS) if with_learners else None,
         funnels=[_funnel(course) for course in courses],
@@ -143,6 +144,18 @@ _ONE_TO_GO = """
     where learner_progress.stage = 'one to go'
     group by courses.position, courses.title, learner_progress.next_course
     order by courses.position nulls last
+"""
+
+_TRACKS = """
+    select
+        track,
+        any_value(certificates_required) as certificates_required,
+        count(*) filter (is_complete) as complete,
+        count(*) filter (certificates_to_go = 1) as one_to_go,
+        count(*) filter (is_nearest) as nearest
+    from learner_tracks
+    group by track
+    order by complete desc, one_to_go desc, nearest desc, track
 """
 
 _LEARNERS = """

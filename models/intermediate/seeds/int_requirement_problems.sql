@@ -78,7 +78,9 @@ final as (
     where
         not exists (
             select 1 from courses
-            where courses.program = requirement_courses.program and courses.course = requirement_courses.course
+            where
+                courses.program = requirement_courses.program
+                and courses.course = requirement_courses.course
         )
     union all
     select

@@ -64,8 +64,8 @@ keys as (
     from courses
     union all
     select
-        'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) || ' of program ' || program
-        as seed_row
+        'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix)
+        || ' of program ' || program as seed_row
     from course_prefixes
     union all
     select 'course_runs.csv, current run of course ' || course from course_runs
@@ -86,13 +86,13 @@ keys as (
     select 'course_run_pass_grades.csv, run ' || lower(course_instance) as seed_row from run_pass_grades
     union all
     select
-        'requirements.csv, requirement ' || requirement || ' of track ' || track || ' of program ' || program
-        as seed_row
+        'requirements.csv, requirement ' || requirement || ' of track ' || track
+        || ' of program ' || program as seed_row
     from requirements
     union all
     select
-        'requirement_courses.csv, course ' || course || ' of track ' || track || ' of program ' || program
-        as seed_row
+        'requirement_courses.csv, course ' || course || ' of track ' || track
+        || ' of program ' || program as seed_row
     from requirement_courses
     union all
     select 'enrollment_tracks.csv, track ' || track from enrollment_tracks

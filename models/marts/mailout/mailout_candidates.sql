@@ -37,7 +37,8 @@ final as (
         triggers.trigger_course_link,
         triggers.trigger_course_verified,
         triggers.is_certificate_delivered,
-        learner_progress.certificates_required - learner_progress.certificates_to_go as no_certificate_eligible,
+        learner_progress.certificates_required
+        - learner_progress.certificates_to_go as no_certificate_eligible,
         learner_progress.certificates_required,
         next_courses.next_course,
         next_courses.next_course_title,
