@@ -36,6 +36,8 @@ TABLES = {
     "progress_over_time": "course varchar, course_instance varchar, reported_at timestamp,"
     " download_number integer, enrolled bigint, attempted bigint, passed bigint, verified bigint,"
     " certificate_eligible bigint",
+    "learner_tracks": "student_id bigint, track varchar, is_nearest boolean, is_complete boolean,"
+    " certificates_required integer, certificates_to_go integer",
     "learner_progress": "student_id bigint, next_course varchar, stage varchar, stage_reason varchar",
     "learners": "student_id bigint, email varchar, name varchar, is_retired boolean",
     "report_files": "file_name varchar, course_instance varchar, reported_at timestamp, status varchar,"
@@ -118,6 +120,10 @@ def rows() -> Rows:
             (5, "one", "enrolled", "has no grade"),
             (6, "one", "attempted", "has a grade"),
             (7, "two", "attempted", "has a grade"),
+        ],
+        "learner_tracks": [
+            (1, "series", True, False, 3, 1),
+            (4, "series", True, True, 3, 0),
         ],
         "learners": [
             (1, "ada@learners.example.org", NAME, False),
