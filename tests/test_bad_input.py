@@ -835,11 +835,11 @@ def test_a_wrong_seed_stops_the_build_and_names_the_row(
 @pytest.mark.parametrize(
     "words",
     [
-        "requirements.csv, requirement core of track t of program demo: its courses_required, 3, is more than the",
+        "requirements.csv, requirement core of track t of program demo: its courses_required, 3, is more",
         "requirements.csv, requirement one of of track u of program demo: its courses_required, none, is no",
         "requirements.csv, requirement core of track t of program none: its program, none, is not in",
-        "requirement_courses.csv, course bees1x of requirement one of of track t of program demo: its requirement",
-        "requirement_courses.csv, course buslead1x of requirement core of track t of program demo: its course is",
+        "requirement_courses.csv, course bees1x of requirement one of of track t of program demo: its",
+        "requirement_courses.csv, course buslead1x of requirement core of track t of program demo: its co",
         "course_run_pass_grades.csv, run UQx_NOBODY_1T2018: its course_instance does not begin with",
     ],
 )
