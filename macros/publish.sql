@@ -21,8 +21,9 @@
         {%- elif missing -%}
             {%- do log('Not published: ' ~ file ~ ' is as it was, because only a part was built.', info=true) -%}
         {%- else -%}
-            {%- do adapter.store_relation('edx', report_files, [], file, 'duckdb', {}) -%}
-            {%- do log('Published ' ~ file, info=true) -%}
+            {#- What is masked stands in the models' meta. -#}
+            {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
+            {%- do adapter.store_relation('edx', report_files, [], file, 'duckdb', {'models': models}) -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

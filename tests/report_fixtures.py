@@ -91,6 +91,7 @@ class Place:
     root: Path
     data_dir: str = "downloads"
     database_dir: str = "databases"
+    mask_secret: str | None = None
 
     def __post_init__(self) -> None:
         """Copy the project, where it is not here yet."""
@@ -145,13 +146,19 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         """What a command that works in this place has to know."""
-        return os.environ | {
-            "MM_DATA_DIR": self.data_dir,
-            "MM_DATABASE_DIR": self.database_dir,
-            "DBT_TARGET_PATH": "target",
-            "DBT_LOG_PATH": "logs",
-            "DBT_USE_COLORS": "false",
-        }
+        others = {name: value for name, value in os.environ.items() if name != "MM_MASK_SECRET"}
+        secret = {} if self.mask_secret is None else {"MM_MASK_SECRET": self.mask_secret}
+        return (
+            others
+            | secret
+            | {
+                "MM_DATA_DIR": self.data_dir,
+                "MM_DATABASE_DIR": self.database_dir,
+                "DBT_TARGET_PATH": "target",
+                "DBT_LOG_PATH": "logs",
+                "DBT_USE_COLORS": "false",
+            }
+        )
 
     def start(self, program: str | None, *arguments: str) -> subprocess.Popen[str]:
         """Start a `dbt build`; None builds the program that dbt builds when nobody names one."""

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ from report_fixtures import (
     scenario,
 )
 from test_bad_input import OPT_IN_LIST, write_bad_rows, write_refused_files
+
+from mm.mask import masked_path
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("java") is None, reason="no Java: install Debian's default-jre-headless"),
@@ -138,16 +141,26 @@ def opt_ins() -> list[Row]:
 
 @scenario
 def everything(place: Place) -> tuple[Path, Build, Build]:
-    """Build a folder with all that with DuckDB, then with Spark."""
+    """Build a folder with all that with DuckDB, then with Spark, each with a masked file."""
     write_all(place)
+    place = replace(place, mask_secret="an invented secret of the tests")  # noqa: S106 - of the tests
     on_laptop = place.build("lgdm").passed()
     kept = on_laptop.published.rename(place.root / "laptop.duckdb")
+    masked_path(on_laptop.published).rename(masked_path(kept))
     return kept, on_laptop, build(place, "lgdm").passed()
 
 
 def test_every_published_table_is_the_same(everything: tuple[Path, Build, Build]) -> None:
     on_laptop, _, on_cluster = everything
     assert differences(on_laptop, on_cluster.published) == {}
+
+
+def test_the_masked_file_is_the_same(everything: tuple[Path, Build, Build]) -> None:
+    on_laptop, _, on_cluster = everything
+    masked = masked_path(on_cluster.published)
+    assert differences(masked_path(on_laptop), masked) == {}
+    assert b"pupil" not in masked.read_bytes().lower()
+    assert masked.stat().st_mode & 0o777 == 0o440
 
 
 def test_the_folder_has_what_engines_could_differ_in(everything: tuple[Path, Build, Build]) -> None:

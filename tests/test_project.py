@@ -160,3 +160,28 @@ def test_the_bi_file_is_all_that_is_published(built: Built) -> None:
     }
     exposures = built.manifest["exposures"].values()
     assert {name for exposure in exposures for name in exposure["config"]["meta"]["relations"]} == published
+
+
+def test_each_published_column_is_masked_or_was_looked_at(built: Built) -> None:
+    for model in built.nodes("model"):
+        if model["schema"] != "main":
+            continue
+        marked = {name for name, column in model["columns"].items() if "contains" in column["config"]["meta"]}
+        looked_at = model["config"]["meta"]["not_personal"]
+        found = [
+            column for column in built.columns["main", model["alias"]] if not OF_A_COURSE.fullmatch(column)
+        ]
+        assert sorted([*marked, *looked_at]) == sorted(found), model["name"]
+
+
+def test_what_is_masked_is_said_in_words_that_masking_knows(built: Built) -> None:
+    said = {
+        tuple(sorted(meta.items()))
+        for model in built.nodes("model")
+        for meta in [
+            {name: value for name, value in model["config"]["meta"].items() if name != "not_personal"},
+            *(column["config"]["meta"] for column in model["columns"].values()),
+        ]
+    }
+    personal = ("contains", "personal data")
+    assert said == {(), (personal,), (personal, ("masked_as", "keyed hash"))}

@@ -123,7 +123,7 @@ def publish_rows(published: Path, rows: list[Row]) -> list[str]:
         connection.execute("create table marts.mailout (student_id bigint, email varchar)")
         connection.executemany("insert into marts.mailout values (?, ?)", rows)
     warnings: list[str] = []
-    publish(built, published, warnings.append)
+    publish({published: built}, warnings.append)
     return warnings
 
 
@@ -271,8 +271,10 @@ def test_a_user_can_replace_the_file_also_after_a_build_was_killed(published: Pa
     left = built.with_suffix(".new")
     left.write_text("half")
     left.chmod(0o440)
-    replace = "import sys, pathlib, mm.publish; mm.publish.publish(*map(pathlib.Path, sys.argv[1:]), print)"
-    subprocess.run([*AS_A_USER, sys.executable, "-c", replace, built, published], check=True)
+    replace = (
+        "import sys, pathlib, mm.publish; mm.publish.publish(dict([map(pathlib.Path, sys.argv[1:])]), print)"
+    )
+    subprocess.run([*AS_A_USER, sys.executable, "-c", replace, published, built], check=True)
     assert published.read_bytes() == built.read_bytes()
     assert not left.exists()
 

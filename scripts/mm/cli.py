@@ -30,7 +30,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 from mm import days, downloads, mailout
+from mm.combine import combine
 from mm.export import Format, export
+from mm.marts import dbt_command
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
@@ -348,25 +350,44 @@ def export_report(
 
 @app.command("report")
 def draw_report(
-    program: ProgramCode,
+    program: Annotated[
+        str | None,
+        typer.Argument(metavar="PROGRAM", help="A code from seeds/programs.csv, such as demo; or --all."),
+    ] = None,
     *,
+    all_programs: Annotated[
+        bool, typer.Option("--all", help="All programs side by side, from what `mm combine` wrote.")
+    ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write; out/PROGRAM/report.html in the project if not given."),
+        typer.Option(
+            help="File to write; out/PROGRAM/report.html or out/all_programs/report.html if not given."
+        ),
     ] = None,
     with_learners: Annotated[
         bool,
         typer.Option("--with-learners", help="Also name the learners with one certificate to go."),
     ] = False,
 ) -> None:
-    """Draw how the program does, as one HTML file to read, print or hand on; it names no learner.
+    """Draw how a program does, or all do, as one HTML file to read, print or hand on; it names no learner.
 
-    Example: mm report demo
+    Examples: mm report demo, mm report --all
     """
+    if all_programs is (program is not None):
+        message = "expected a program, such as demo, or --all: one of the two."
+        raise typer.BadParameter(message)
+    if all_programs and with_learners:
+        message = "--with-learners goes with a program, not with --all."
+        raise typer.BadParameter(message)
     # The plotting library takes as long to load as all the rest together.
     from mm.report import write_report  # noqa: PLC0415
+    from mm.report_all import write_report_of_all  # noqa: PLC0415
 
-    path = write_report(program, out, now=datetime.now(UTC), with_learners=with_learners)
+    now = datetime.now(UTC)
+    if program is None:
+        path = write_report_of_all(out, now=now)
+    else:
+        path = write_report(program, out, now=now, with_learners=with_learners)
     private = " It holds personal data." if with_learners else ""
     typer.echo(f"Report written: open {path} in a browser.{private}")
 
@@ -444,14 +465,26 @@ def build(
             raise ReaderError(message) from error
         cluster.build(variables)
         return
-    dbt = Path(sys.executable).with_name("dbt")
-    if not dbt.is_file():
-        message = f"There is no {dbt}: install the project with `make build` and use its own mm."
-        raise ReaderError(message)
-    done = subprocess.run([dbt, "build", "--vars", json.dumps(variables)], cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
+    command = [dbt_command(), "build", "--vars", json.dumps(variables)]
+    done = subprocess.run(command, cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."
         raise ReaderError(message)
+
+
+@app.command("combine")
+def combine_programs() -> None:
+    """Put the published files of all programs into one, database/all_programs.duckdb.
+
+    Each is as its last build left it; one of another version is named and left out. With MM_MASK_SECRET
+    there is also all_programs.masked.duckdb, without names.
+
+    Example: mm combine
+    """
+    combined = combine(lambda message: typer.echo(f"mm: {message}", err=True))
+    typer.echo(f"Published {' and '.join(map(str, combined.files))}, of {', '.join(combined.programs)}.")
+    if combined.not_built:
+        typer.echo(f"No published file yet: {', '.join(combined.not_built)}.")
 
 
 @app.command()

@@ -32,7 +32,7 @@ from pyspark.sql.udtf import UserDefinedTableFunction
 
 from mm import edx_files, inputs
 from mm.edx_files import COLUMNS, Report
-from mm.publish import publish
+from mm.mask import mask_secret, masks_of, publish_with_mask
 from mm.settings import PROJECT, ReaderError, data_dir, database_dir
 
 _OLDEST_JAVA = 17
@@ -61,6 +61,7 @@ def build(variables: dict[str, str]) -> None:
     os.chdir(PROJECT)
     program = variables["program"]
     inputs.check_is_in_seeds(program)
+    mask_secret()
     # the workers fetch the code as long as the session lasts
     with inputs.lock_builds(program, database_dir()), tempfile.TemporaryDirectory() as folder:
         spark = _session(program)
@@ -250,16 +251,25 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
     try:
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
+            # What a sort has no room for is of learners, too.
+            connection.execute("set temp_directory = $1", [str(built.parent)])
             path = str(built).replace("'", "''")
             connection.execute(f"attach '{path}' as marts (storage_version 'v1.0.0')")
             connection.execute("use marts")
-            for result in results:
-                if result.node.resource_type == "model" and result.node.fqn[1] == "marts":
-                    _copy(spark, connection, result.node)
-        publish(built, published, lambda message: typer.echo(f"Warning: {message}", err=True))
+            models = [result.node for result in results if result.node.resource_type == "model"]
+            for model in models:
+                if model.fqn[1] == "marts":
+                    _copy(spark, connection, model)
+            connection.execute("checkpoint marts")
+            masks = masks_of(model.to_dict() for model in models)
+            files = publish_with_mask(connection, "marts", built, published, masks=masks, warn=_warn)
     finally:
         built.unlink(missing_ok=True)
-    typer.echo(f"Published {published}")
+    typer.echo(f"Published {' and '.join(map(str, files))}")
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"Warning: {message}", err=True)
 
 
 def _copy(spark: SparkSession, connection: duckdb.DuckDBPyConnection, node: Any) -> None:  # noqa: ANN401 - dbt's

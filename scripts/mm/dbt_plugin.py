@@ -2,7 +2,8 @@
 
 dbt builds in two working files, which nobody else opens: one with the loaded downloads and the steps, one
 with the marts alone. Readers have the published file, a copy of the latter, which is only ever replaced
-whole, so that an open BI tool neither blocks a build nor sees half of one.
+whole, so that an open BI tool neither blocks a build nor sees half of one. With MM_MASK_SECRET there is a
+second published file, without names (see mask.py).
 """
 
 import os
@@ -23,7 +24,8 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_reports, inputs, last_build
-from mm.publish import has_writer, log_of, publish
+from mm.mask import mask_secret, masks_of, publish_with_mask
+from mm.publish import has_writer, log_of
 from mm.settings import PRIVATE_UMASK, ReaderError
 
 
@@ -47,6 +49,7 @@ class Plugin(BasePlugin):
         [marts] = self.creds.attach
         self.marts = Path(marts.path)
         with _told_by_dbt():
+            mask_secret()
             inputs.check_is_in_seeds(self.program)
             # Held until this process has ended or dbt closes its environment.
             self._lock = inputs.lock_builds(self.program, self.database_dir)
@@ -123,15 +126,23 @@ class Plugin(BasePlugin):
             conn.execute(f"create or replace table mailing.{name} as select {cells}", values)
 
     def store(self, target_config: TargetConfig) -> None:
-        """Publish the marts; the relation given has no part in it but that they were made of its reports."""
+        """Publish the marts.
+
+        The relation given has no part in it but that they were made of its reports. config: dbt's `models`.
+        """
         try:
-            self.connection.cursor().execute(f'checkpoint "{self.marts.stem}"')
-            publish(self.marts, self.published, _warn)
-        except (OSError, duckdb.IOException) as error:
+            connection = self.connection.cursor()
+            connection.execute(f'checkpoint "{self.marts.stem}"')
+            masks = masks_of(target_config.config["models"])
+            files = publish_with_mask(
+                connection, self.marts.stem, self.marts, self.published, masks=masks, warn=_warn
+            )
+        except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
             message = (
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
             raise DbtRuntimeError(message) from None
+        _say(f"Published {' and '.join(map(str, files))}")
         if self._project and self._project == self._project_version():
             last_build.remember(self.connection.cursor(), self._project, target_config.relation.render())
 

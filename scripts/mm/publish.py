@@ -1,4 +1,4 @@
-"""Put a newly built file in the place of the published one, whatever other programs do to that one.
+"""Put newly built files in the place of the published ones, whatever other programs do to those.
 
 DuckDB logs what a program changes in a file that it opened for writing, in a second file of the same name
 with `.wal` behind it, and whoever opens the first reads the changes into it, by the places of rows. So what
@@ -7,7 +7,7 @@ was logged of one build's file must never lie beside another's.
 
 import fcntl
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from io import BufferedReader
@@ -37,29 +37,66 @@ def has_writer(database: BufferedReader) -> bool:
     return False
 
 
-def publish(built: Path, published: Path, warn: Callable[[str], None]) -> None:
-    """Replace the published file by a copy of the one that was built, with no log beside it.
+def publish(files: Mapping[Path, Path | None], warn: Callable[[str], None]) -> None:
+    """Replace published files by copies of those that were built, all or none, with no log beside any.
 
-    warn gets a sentence for each thing that another program did to the file that is replaced. OSError where
-    it cannot be replaced: then it stays, as it was built.
+    files: the one that was built by the published one. None: there is none any more, and what is published is
+    removed. warn gets a sentence for each such file, and for each thing that another program did to a file
+    that is replaced. OSError where one cannot be replaced: then all stay, as they were built.
     """
-    new = built.with_suffix(".new")
-    # What a killed build left is unwritable, too.
-    new.unlink(missing_ok=True)
+    new = {published: built.with_suffix(".new") for published, built in files.items() if built}
     try:
-        shutil.copyfile(built, new)
-        new.chmod(_UNWRITABLE)
+        for published, built in files.items():
+            if built:
+                # What a killed build left is unwritable, too.
+                new[published].unlink(missing_ok=True)
+                shutil.copyfile(built, new[published])
+                new[published].chmod(_UNWRITABLE)
         with ExitStack() as until_replaced:
-            is_written = published.exists() and has_writer(until_replaced.enter_context(published.open("rb")))
-            if is_written:
-                warn(
-                    f"A program has {published} open for writing. It goes on with the file of the build "
-                    "before, and what it writes is not published. Close it, and make it read-only."
+            for published in files:
+                is_written = published.exists() and has_writer(
+                    until_replaced.enter_context(published.open("rb"))
                 )
-            _clear(log_of(published), warn, for_good=is_written)
-            new.replace(published)
+                if is_written:
+                    warn(
+                        f"A program has {published} open for writing. It goes on with the file of the build "
+                        "before, and what it writes is not published. Close it, and make it read-only."
+                    )
+                _clear(log_of(published), warn, for_good=is_written)
+            _rename(new)
+            for published in files.keys() - new.keys():
+                _remove(published, warn)
     finally:
-        new.unlink(missing_ok=True)
+        for path in new.values():
+            path.unlink(missing_ok=True)
+            _before(path).unlink(missing_ok=True)
+
+
+def _rename(new: Mapping[Path, Path]) -> None:
+    """Give each new file its published name, or none of them."""
+    *others, last = new
+    with ExitStack() as back:
+        for published in others:
+            before = _before(new[published])
+            before.unlink(missing_ok=True)
+            if published.exists():
+                before.hardlink_to(published)
+                back.callback(before.replace, published)
+            else:
+                back.callback(published.unlink, missing_ok=True)
+            new[published].replace(published)
+        new[last].replace(last)
+        back.pop_all()
+
+
+def _before(new: Path) -> Path:
+    return new.with_suffix(".before")
+
+
+def _remove(published: Path, warn: Callable[[str], None]) -> None:
+    if published.exists():
+        published.unlink()
+        warn(f"{published} was removed: it is of the build before, and MM_MASK_SECRET is not set.")
 
 
 def _clear(log: Path, warn: Callable[[str], None], *, for_good: bool) -> None:

@@ -13,9 +13,12 @@ import duckdb
 import yaml
 
 from mm.publish import log_of
-from mm.settings import PROJECT, ReaderError, check_program, database_dir
+from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, check_program, database_dir
 
 Row = TypeVar("Row")
+
+# The model whose published name begins with the program's.
+WIDE = "coursecompletion"
 
 _ROWS_AT_ONCE = 10_000
 
@@ -86,6 +89,11 @@ def database_path(program: str) -> Path:
     return database_dir() / f"{check_program(program)}.duckdb"
 
 
+def all_programs_path() -> Path:
+    """Return where the published database of all programs is, or would be."""
+    return database_dir() / f"{ALL_PROGRAMS}.duckdb"
+
+
 def read_program(program: str) -> Program:
     """Return the program's facts; ReaderError where its database cannot say them."""
     with published(program, "mailout") as connection:
@@ -137,59 +145,80 @@ def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection
     exposure names who reads, in models/exposures.yml, which says what that needs. ReaderError where
     the database is missing, held or changed by a writer, or lacks a table or a column.
     """
-    path = database_path(program)
+    names = [f"{program}_{WIDE}" if name == WIDE else name for name in _relations(exposure)]
+    with _opened(database_path(program), names, f"mm build {program}") as connection:
+        yield connection
+
+
+@contextmanager
+def published_of_all(exposure: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published database of all programs, as `published` does that of one."""
+    with _opened(all_programs_path(), _relations(exposure), "mm combine") as connection:
+        yield connection
+
+
+@contextmanager
+def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a published database that has tables of these names; the command makes it."""
     if not path.is_file():
         found = ", ".join(sorted(file.stem for file in path.parent.glob("*.duckdb"))) or "none"
-        message = (
-            f"There is no published database {path} (found there: {found}): run `mm build {program}` first."
-        )
+        message = f"There is no published database {path} (found there: {found}): run `{command}` first."
         raise ReaderError(message)
-    config = {"memory_limit": os.environ.get("MM_MEMORY_LIMIT", "2GB")}
     try:
-        _check_unwritten(path, program)
-        with duckdb.connect(path, read_only=True, config=config) as connection:
+        check_unwritten(path, command)
+        with connect_limited(path, read_only=True) as connection:
             # One that came in between has been read.
-            _check_unwritten(path, program)
-            _check_relations(connection, program, exposure)
+            check_unwritten(path, command)
+            _check_relations(connection, path, names, command)
             yield connection
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         message = (
             f"{path} lacks a table or a column that this needs, so another version built it: "
-            f"run `mm build {program}` again."
+            f"run `{command}` again."
         )
-        raise ReaderError(message) from error
-    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
-        message = f"MM_MEMORY_LIMIT is {config['memory_limit']!r}: expected a size such as 2GB."
         raise ReaderError(message) from error
     except duckdb.Error as error:
         message = (
             f"{path} cannot be read: close the program that has it open for writing, "
-            f"or run `mm build {program}` again."
+            f"or run `{command}` again."
         )
         raise ReaderError(message) from error
 
 
-def _check_unwritten(path: Path, program: str) -> None:
+def connect_limited(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a database in at most MM_MEMORY_LIMIT (2GB) of memory; ReaderError where that is no size."""
+    limit = os.environ.get("MM_MEMORY_LIMIT", "2GB")
+    try:
+        return duckdb.connect(path, read_only=read_only, config={"memory_limit": limit})
+    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+        message = f"MM_MEMORY_LIMIT is {limit!r}: expected a size such as 2GB."
+        raise ReaderError(message) from error
+
+
+def check_unwritten(path: Path, command: str) -> None:
+    """Raise ReaderError where a log lies beside a published file, which the command puts aside."""
     log = log_of(path)
     if log.exists():
         message = (
             f"{log} holds changes by a program that opened the published file for writing, perhaps that of "
-            f"an earlier build. Close the program, then run `mm build {program}`: it puts them aside."
+            f"an earlier build. Close the program, then run `{command}`: it puts them aside."
         )
         raise ReaderError(message)
 
 
-def _check_relations(connection: duckdb.DuckDBPyConnection, program: str, exposure: str) -> None:
+def _relations(exposure: str) -> list[str]:
     exposures = yaml.safe_load((PROJECT / "models" / "exposures.yml").read_text("utf-8"))["exposures"]
-    needed = next(each["config"]["meta"]["relations"] for each in exposures if each["name"] == exposure)
+    [needed] = (each["config"]["meta"]["relations"] for each in exposures if each["name"] == exposure)
+    return needed
+
+
+def _check_relations(
+    connection: duckdb.DuckDBPyConnection, path: Path, names: list[str], command: str
+) -> None:
     there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
-    for name in needed:
-        table = f"{program}_{name}" if name == "coursecompletion" else name
-        if table not in there:
-            message = (
-                f"{database_path(program)} has no table {table}, so another version built it: "
-                f"run `mm build {program}` again."
-            )
+    for name in names:
+        if name not in there:
+            message = f"{path} has no table {name}, so another version built it: run `{command}` again."
             raise ReaderError(message)
 
 

@@ -9,6 +9,9 @@ TEMPLATES = PROJECT / "templates"
 # Files that hold learners are for their owner and group: 0640, folders 0750.
 PRIVATE_UMASK = 0o027
 
+# The published file of all programs together, which no program is called.
+ALL_PROGRAMS = "all_programs"
+
 _PROGRAM = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -33,6 +36,9 @@ def check_program(program: str) -> str:
     """Return the program's code as it is; ReaderError where it could not be one."""
     if not _PROGRAM.fullmatch(program):
         message = f"{program!r} is not a program: expected a code from seeds/programs.csv, such as demo."
+        raise ReaderError(message)
+    if program == ALL_PROGRAMS:
+        message = f"{program} is the file of all programs, not one of them: expected a code such as demo."
         raise ReaderError(message)
     return program
 

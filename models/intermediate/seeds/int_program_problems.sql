@@ -33,6 +33,12 @@ final as (
     union all
     select
         seed_row,
+        'all_programs is the name of the file of all programs together' as problem
+    from programs
+    where program = 'all_programs'
+    union all
+    select
+        seed_row,
         'its certificates_required is no whole number' as problem
     from programs
     where {{ whole_number('certificates_required') }} is null

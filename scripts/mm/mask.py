@@ -1,0 +1,158 @@
+"""Publish, beside a file that names learners, the same tables without that, where MM_MASK_SECRET is set.
+
+What is masked stands in the models' YAML: a column with `contains: personal data` is NULL in the masked file,
+or a keyed hash where it also has `masked_as: keyed hash`; a table with it is left out.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mm.publish import publish
+from mm.settings import ReaderError
+
+KEYED_HASH, NOTHING = "keyed hash", "nothing"
+# Published table: masked column: KEYED_HASH or NOTHING. A table that is not in it is left out.
+Masks = dict[str, dict[str, str]]
+
+_PERSONAL = "personal data"
+_SHORTEST_SECRET = 16
+# No program has this name, nor has any other attached file.
+_DATABASE = "_masked"
+# HMAC's block with SHA-256, in bytes.
+_BLOCK = 64
+# HMAC-SHA256 (RFC 2104) of the id's decimal digits. Of it the first 63 bits, which fit the id's own type.
+_HASH_MACRO = """
+    create or replace temp macro keyed_hash(id) as (
+        (
+            '0x' || left(sha256(
+                getvariable('outer_key') || unhex(sha256(getvariable('inner_key') || encode(id::varchar)))
+            ), 16)
+        )::ubigint >> 1
+    )::bigint
+"""
+
+
+def mask_secret() -> str | None:
+    """Return MM_MASK_SECRET, None where it is not set; ReaderError where it is too short to be secret."""
+    secret = os.environ.get("MM_MASK_SECRET")
+    if secret is not None and len(secret) < _SHORTEST_SECRET:
+        message = (
+            f"MM_MASK_SECRET has {len(secret)} characters, and who guesses it can tell whose rows are whose: "
+            f"expected {_SHORTEST_SECRET} or more, such as `openssl rand -base64 32` prints, or none at all "
+            "for no masked file."
+        )
+        raise ReaderError(message)
+    return secret
+
+
+def masked_path(published: Path) -> Path:
+    """Return where the masked file of a published one is, or would be."""
+    return published.with_suffix(".masked.duckdb")
+
+
+def masks_of(models: Iterable[Mapping[str, Any]]) -> Masks:
+    """Return what is masked of the marts among the models, which are nodes of dbt's manifest."""
+    return {
+        model["alias"]: {
+            name: column["meta"].get("masked_as", NOTHING)
+            for name, column in model["columns"].items()
+            if _is_personal(column)
+        }
+        for model in models
+        if model["fqn"][1] == "marts" and not _is_personal(model)
+    }
+
+
+def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    built: Path,
+    published: Path,
+    *,
+    masks: Masks,
+    warn: Callable[[str], None],
+) -> list[Path]:
+    """Replace the published file, and its masked one with it, by what was built; return what is there now.
+
+    database: the name under which `built` is attached to the connection, after a checkpoint. Without
+    MM_MASK_SECRET the masked file of before is removed, as it is of another build. warn is as in `publish`.
+    ReaderError for the secret; OSError or duckdb.Error where there is no room: then both are as they were.
+    """
+    secret, masked = mask_secret(), masked_path(published)
+    if secret is None:
+        publish({published: built, masked: None}, warn)
+        return [published]
+    masked_built = masked_path(built)
+    try:
+        _write_masked(connection, database, masked_built, masks, secret)
+        publish({masked: masked_built, published: built}, warn)
+    finally:
+        masked_built.unlink(missing_ok=True)
+    return [published, masked]
+
+
+def _is_personal(described: Mapping[str, Any]) -> bool:
+    return described["config"]["meta"].get("contains") == _PERSONAL
+
+
+def _write_masked(
+    connection: duckdb.DuckDBPyConnection, database: str, target: Path, masks: Masks, secret: str
+) -> None:
+    """Write a new file, of which no byte was ever of a masked value."""
+    target.unlink(missing_ok=True)
+    # A connection of its own, so that what the hash is made with goes with it.
+    with connection.cursor() as cursor:
+        _prepare_hash(cursor, secret)
+        path = str(target).replace("'", "''")
+        cursor.execute(f"attach '{path}' as {_DATABASE} (storage_version 'v1.0.0')")
+        try:
+            for table, masked in masks.items():
+                _copy_masked(cursor, database, table, masked)
+        finally:
+            cursor.execute(f"detach {_DATABASE}")
+
+
+def _prepare_hash(connection: duckdb.DuckDBPyConnection, secret: str) -> None:
+    key = secret.encode()
+    if len(key) > _BLOCK:
+        key = hashlib.sha256(key).digest()
+    for name, pad in (("inner_key", 0x36), ("outer_key", 0x5C)):
+        padded = bytes(byte ^ pad for byte in key.ljust(_BLOCK, b"\0"))
+        connection.execute(f"set variable {name} = $1::blob", [padded])
+    connection.execute(_HASH_MACRO)
+
+
+def _copy_masked(
+    connection: duckdb.DuckDBPyConnection, database: str, table: str, masked: Mapping[str, str]
+) -> None:
+    columns = connection.execute(
+        """
+        select column_name, data_type, is_nullable
+        from duckdb_columns()
+        where database_name = $1 and schema_name = 'main' and table_name = $2
+        order by column_index
+        """,
+        [database, table],
+    ).fetchall()
+    described, values, hashes = [], [], []
+    for place, (name, type_name, is_nullable) in enumerate(columns, start=1):
+        how = masked.get(name)
+        can_be_null = is_nullable or how == NOTHING
+        described.append(f'"{name}" {type_name}{"" if can_be_null else " not null"}')
+        if how is None:
+            values.append(f'"{name}"')
+        elif how == KEYED_HASH:
+            values.append(f'keyed_hash("{name}")')
+            hashes.append(str(place))
+        else:
+            values.append("null")
+    # In the order of the ids, the rows would tell whose id is between whose.
+    order = f"order by {', '.join(hashes)}" if hashes else ""
+    connection.execute(f'create table {_DATABASE}."{table}" ({", ".join(described)})')
+    query = f'select {", ".join(values)} from "{database}".main."{table}" {order}'
+    connection.execute(f'insert into {_DATABASE}."{table}" {query}')

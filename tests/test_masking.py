@@ -1,0 +1,456 @@
+"""The file without names: no byte of it tells who is who, and its tables say what the open ones say."""
+
+import hmac
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import pytest
+from report_fixtures import (
+    Build,
+    Place,
+    Row,
+    grade_report,
+    grade_row,
+    profile_report,
+    profile_row,
+    read,
+    scenario,
+)
+from test_publishing import CLIENTS, READING_CLIENT
+from test_report_page import demo
+
+from mm.mask import Masks, mask_secret, masked_path, masks_of, publish_with_mask
+from mm.publish import publish
+from mm.settings import ReaderError
+
+__all__ = ["demo"]
+
+SECRET = "an invented secret of the tests"  # noqa: S105 - of the tests
+# Ids of 12 to 19 digits, which stand in no file by chance; the last are next to each other.
+ZOE, ANA, RETIRED, REJECTED = 902_751_640_318, 5_183_640_275_119_007, 731_905_826_447, 9_007_199_254_740_993
+BOTH = 9_007_199_254_740_994
+NAMES = {
+    ZOE: 'Zoë "Quill" Pupilfeather, PhD',
+    ANA: "Ana Pupilmarsh Ottersby",
+    RETIRED: "Ragnar Pupilgone",
+    BOTH: "=Bo Pupilboth",
+}
+LOG = (
+    "student_id,trigger_course_instance,trigger_course_verified,attempt,event,logged_at,message_id,email,detail\n"
+    f"{ZOE},UQx_LGDM1x_1T2019,1,1,intent,2019-06-02T10:00:00Z,<pupil-message@example.org>,"
+    "pupilzoe@learners.example.org,....\n"
+    f"{ZOE},UQx_LGDM1x_1T2019,1,1,sent,2019-06-02T10:00:01Z,<pupil-message@example.org>,"
+    "pupilzoe@learners.example.org,250 taken for pupilzoe\n"
+)
+
+
+def expected_hash(student_id: int, secret: str = SECRET) -> int:
+    """Take the first 63 bits of HMAC-SHA256 of the id's digits, by Python's own."""
+    return int.from_bytes(hmac.digest(secret.encode(), str(student_id).encode(), "sha256")[:8], "big") >> 1
+
+
+@dataclass
+class Masked:
+    """Builds with the secret and without it: what was there after each, in folders of their own."""
+
+    first: Path
+    second: Path
+    other_program: Path
+    build: Build
+    without_secret: Build
+    short_secret: Build
+
+
+def keep(build: Build, name: str) -> Path:
+    """Keep what a build published, and its masked file, from the builds after it."""
+    folder = build.place.root / name
+    folder.mkdir()
+    kept = folder / build.published.name
+    kept.hardlink_to(build.published)
+    masked_path(kept).hardlink_to(masked_path(build.published))
+    return kept
+
+
+def write_downloads(place: Place) -> None:
+    """Write learners, one retired since, one rejected, one repeated, and one of two programs."""
+    place.write(
+        "lgdm",
+        "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
+        grade_report(
+            grade_row(ZOE, "0.9", "verified", "Y"),
+            grade_row(ANA, "0.8", "audit"),
+            grade_row(RETIRED, "0.7", "audit"),
+            grade_row(REJECTED, "much", "audit"),
+            grade_row(BOTH, "0.1", "audit"),
+            grade_row(BOTH, "0.9", "audit"),
+            *(grade_row(800_000_000_000 + n, "0.0", "audit") for n in range(20)),
+        ),
+    )
+    place.write(
+        "lgdm",
+        "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv",
+        profile_report(*(profile_row(learner, name, "NZ") for learner, name in NAMES.items())),
+    )
+    place.write(
+        "engy",
+        "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv",
+        grade_report(grade_row(BOTH, "0.9", "verified", "Y")),
+    )
+    place.database.mkdir(exist_ok=True)
+    (place.database / "lgdm.send_log.csv").write_text(LOG, encoding="utf-8")
+
+
+@scenario
+def masked(place: Place) -> Masked:
+    """Build two programs with the secret, one of them again with a new download, then without the secret."""
+    write_downloads(place)
+    with_secret = replace(place, mask_secret=SECRET)
+    first = keep(with_secret.build("lgdm").passed(), "first")
+    other_program = keep(with_secret.build("engy").passed(), "engy")
+    retired = ("retired__user@retired.invalid", "retired__user_x")
+    place.write(
+        "lgdm",
+        "UQx_LGDM2x_1T2019_grade_report_2019-07-01-0000.csv",
+        grade_report(
+            grade_row(ZOE, "0.4", "verified"),
+            (RETIRED, *retired, *grade_row(RETIRED, "0.0", "audit")[3:]),
+        ),
+    )
+    build = with_secret.build("lgdm").passed()
+    second = keep(build, "second")
+    short_secret = replace(place, mask_secret="too short").build("lgdm")  # noqa: S106 - as it says
+    without_secret = place.build("lgdm").passed()
+    return Masked(first, second, other_program, build, without_secret, short_secret)
+
+
+def columns_of(database: Path) -> dict[tuple[str, str], tuple[str, bool]]:
+    """Type and whether it may be NULL, of each column of each table."""
+    query = "select table_name, column_name, data_type, is_nullable from duckdb_columns() where not internal"
+    return {(table, name): (kind, nullable) for table, name, kind, nullable in read(database, query)}
+
+
+def masks(build: Build) -> Masks:
+    """Return what the project's YAML says, as dbt read it in a build."""
+    manifest = json.loads((build.place.target / "manifest.json").read_text("utf-8"))
+    return masks_of(node for node in manifest["nodes"].values() if node["resource_type"] == "model")
+
+
+# ---- what its tables say ----
+
+
+def test_it_has_the_open_file_s_tables_and_columns_but_for_the_send_log(masked: Masked) -> None:
+    opened, closed = columns_of(masked.second), columns_of(masked_path(masked.second))
+    for column in [column for column in opened if column[0] == "send_log"]:
+        del opened[column]
+    assert list(closed) == list(opened)
+    assert {column: kind for column, (kind, _) in closed.items()} == {
+        column: kind for column, (kind, _) in opened.items()
+    }
+    # It has no text to give.
+    assert [column for column, shape in closed.items() if shape != opened[column]] == [
+        ("rejected_rows", "raw_text")
+    ]
+
+
+def test_each_row_is_the_open_one_masked(masked: Masked) -> None:
+    """See what makes joins and counts the same."""
+    said = masks(masked.build)
+    assert len(said) == 22
+    for table, columns in said.items():
+        names = [column for of, column in columns_of(masked.second) if of == table]
+        expected = Counter(
+            tuple(
+                value
+                if name not in columns
+                else expected_hash(value)
+                if columns[name] == "keyed hash"
+                else None
+                for name, value in zip(names, row, strict=True)
+            )
+            for row in map(hashable, read(masked.second, f'from "{table}"'))
+        )
+        assert Counter(map(hashable, read(masked_path(masked.second), f'from "{table}"'))) == expected, table
+
+
+def hashable(row: Row) -> Row:
+    return tuple(tuple(value) if isinstance(value, list) else value for value in row)
+
+
+def test_what_names_learners_is_masked(masked: Masked) -> None:
+    hashed = {"student_id", "learner_id"}
+    for table, column in columns_of(masked_path(masked.second)):
+        if column in {"username", "email", "name", "student_name", "raw_text"}:
+            found = read(masked_path(masked.second), f'select count("{column}") from "{table}"')
+            assert found == [(0,)], (table, column)
+        if column in hashed:
+            low, high = read(
+                masked_path(masked.second), f'select min("{column}"), max("{column}") from "{table}"'
+            )[0]
+            assert low is None or (0 <= low <= high < 2**63), (table, column)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        """
+        select learners.country, learner_courses.course, learner_courses.passed, count(*)
+        from learners
+        inner join learner_courses on learners.student_id = learner_courses.student_id
+        group by all order by all
+        """,
+        """
+        select learner_progress.stage, count(distinct details.learner_id), count(*), max(details.grade)
+        from learner_progress
+        left join course_instancedetails as details on learner_progress.student_id = details.learner_id
+        inner join lgdm_coursecompletion as report on learner_progress.student_id = report.student_id
+        group by all order by all
+        """,
+        """
+        select count(*), count(distinct changes.learner_id), count(mailout_candidates.student_id)
+        from learner_course_history
+        full join changes on learner_course_history.learner_id = changes.learner_id
+        full join mailout_candidates on learner_course_history.learner_id = mailout_candidates.student_id
+        """,
+    ],
+)
+def test_joins_and_counts_are_those_of_the_open_file(masked: Masked, query: str) -> None:
+    assert read(masked_path(masked.second), query) == read(masked.second, query) != []
+
+
+def test_a_learner_has_one_hash_over_builds_and_programs(masked: Masked) -> None:
+    for database in (masked.first, masked.second, masked.other_program):
+        found = read(masked_path(database), "select student_id from learners")
+        assert (expected_hash(BOTH),) in found
+        assert (BOTH,) not in found
+    assert expected_hash(BOTH) != expected_hash(BOTH, "another secret of the tests")
+
+
+def test_rows_are_in_an_order_that_ids_have_no_part_in(masked: Masked) -> None:
+    hashes = [row[0] for row in read(masked_path(masked.second), "select student_id from learners")]
+    assert hashes == sorted(hashes)
+
+
+# ---- what its bytes hold ----
+
+
+def needles(database: Path) -> Iterator[str]:
+    """All ids, names, usernames, addresses and other texts about learners that an open file has."""
+    for column in ("student_id", "username", "email", "name"):
+        yield from (str(value) for (value,) in read(database, f"select {column} from learners") if value)
+    if ("send_log", "email") in columns_of(database):
+        for column in ("email", "message_id", "detail"):
+            yield from (str(value) for (value,) in read(database, f"select {column} from send_log") if value)
+    yield from (text for (text,) in read(database, "select raw_text from rejected_rows") if text)
+
+
+def found_in(content: bytes, texts: Iterator[str] | list[str]) -> set[str]:
+    """Those of the texts that bytes hold, in any case; an id also as a number of eight bytes."""
+    lower = content.lower()
+    found = set()
+    for text in texts:
+        forms = [lower.find(text.encode().lower())]
+        forms += [content.find(each.encode()) for each in (text.lower(), text.upper())]
+        if text.isdigit():
+            forms += [content.find(int(text).to_bytes(8, order)) for order in ("little", "big")]
+        if max(forms) >= 0:
+            found.add(text)
+    return found
+
+
+def masked_plainly(
+    opened: Path, folder: Path, said: Masks, monkeypatch: pytest.MonkeyPatch
+) -> tuple[bytes, bytes]:
+    """Copy a file, and mask it, both without compression, in which a text could hide; return both's bytes."""
+    monkeypatch.setenv("MM_MASK_SECRET", SECRET)
+    copied, built = folder / "copied.duckdb", folder / "built.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute("set force_compression = 'uncompressed'")
+        connection.execute(f"attach '{opened}' as opened (read_only)")
+        connection.execute(f"attach '{copied}' as copied")
+        connection.execute("copy from database opened to copied")
+        connection.execute("detach copied")
+        shutil.copyfile(copied, built)
+        publish_with_mask(connection, "opened", built, folder / opened.name, masks=said, warn=pytest.fail)
+    return copied.read_bytes(), masked_path(folder / opened.name).read_bytes()
+
+
+def test_no_id_name_or_address_is_in_its_bytes(
+    masked: Masked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invented = [
+        *map(str, NAMES),
+        str(REJECTED),
+        *NAMES.values(),
+        "pupil",
+        "learners.example.org",
+        "taken for",
+    ]
+    texts = [*needles(masked.first), *needles(masked.second), *invented]
+    copied, plain = masked_plainly(masked.second, tmp_path, masks(masked.build), monkeypatch)
+    # The same search finds them where they are.
+    assert {str(ZOE), str(ANA), NAMES[ZOE], NAMES[ANA], "pupil", "taken for"} <= found_in(copied, texts)
+    assert found_in(copied, needles(masked.second)) == set(needles(masked.second))
+    assert found_in(plain, texts) == set()
+    for database in (masked.first, masked.second, masked.other_program):
+        assert found_in(database.read_bytes(), ["pupil"]) == {"pupil"}
+        assert found_in(masked_path(database).read_bytes(), texts) == set()
+
+
+def test_no_learner_of_the_demo_is_in_its_bytes(
+    demo: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, plain = masked_plainly(demo.published, tmp_path, masks(demo), monkeypatch)
+    texts = list(needles(demo.published))
+    assert len(texts) > 1500
+    assert found_in(copied, texts) == set(texts)
+    assert found_in(plain, texts) == set()
+
+
+def test_the_secret_is_written_nowhere(masked: Masked) -> None:
+    place = masked.build.place
+    assert SECRET not in masked.build.everything_written()
+    for path in place.root.rglob("*"):
+        if path.is_file() and place.root / "tests" not in path.parents:
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+# ---- how it is published ----
+
+
+def test_it_is_published_as_the_open_file_is(masked: Masked) -> None:
+    assert "lgdm.duckdb and databases/lgdm.masked.duckdb" in masked.build.output
+    path = masked_path(masked.second)
+    assert stat.filemode(path.stat().st_mode) == "-r--r-----"
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
+def test_an_older_client_reads_it(masked: Masked, version: str) -> None:
+    client = CLIENTS / f"duckdb-{version}"
+    if not (client / "duckdb").is_dir():
+        pytest.skip("DuckDB 1.0.0 has no wheel for this Python") if version == "1.0.0" else pytest.fail(
+            version
+        )
+    path = masked_path(masked.second)
+    run = subprocess.run(
+        [sys.executable, "-c", READING_CLIENT, path],
+        env=os.environ | {"PYTHONPATH": str(client)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    counts = {name: read(path, f'select count(*) from "{name}"')[0][0] for name in masks(masked.build)}
+    assert json.loads(run.stdout) == [version, counts]
+
+
+def test_without_the_secret_one_of_before_goes_and_that_is_said(masked: Masked) -> None:
+    build = masked.without_secret
+    assert not masked_path(build.published).exists()
+    assert "lgdm.masked.duckdb was removed: it is of the build before" in build.output
+    names = {path.name for path in build.place.database.iterdir()}
+    assert names == {"engy.duckdb", "engy.masked.duckdb", "lgdm.duckdb", "lgdm.send_log.csv", "working"}
+    working = {path.name for path in (build.place.database / "working").iterdir()}
+    assert working == {
+        f"{name}{end}" for name in ("engy", "lgdm") for end in (".duckdb", ".lock", "_steps.duckdb")
+    }
+
+
+def test_a_short_secret_stops_a_build_before_it_begins(masked: Masked) -> None:
+    assert masked.short_secret.returncode != 0
+    assert "MM_MASK_SECRET has 9 characters" in masked.short_secret.output
+    assert "too short" not in masked.short_secret.output
+    assert "Traceback" not in masked.short_secret.output
+    assert " START " not in masked.short_secret.output
+
+
+def test_an_empty_secret_is_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MM_MASK_SECRET", "")
+    with pytest.raises(ReaderError, match="has 0 characters"):
+        mask_secret()
+    monkeypatch.delenv("MM_MASK_SECRET")
+    assert mask_secret() is None
+
+
+@pytest.mark.parametrize("secret", ["k" * 16, "k" * 63, "k" * 64, "k" * 65, "ключ" * 40])
+def test_the_hash_is_hmac_whatever_the_secret_s_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("MM_MASK_SECRET", secret)
+    ids = [0, 1, 10, ZOE, 2**63 - 1, -5, None]
+    built = tmp_path / "built.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{built}' as built")
+        connection.execute("create table built.learners (student_id bigint)")
+        connection.executemany("insert into built.learners values ($1)", [[each] for each in ids])
+        connection.execute("checkpoint built")
+        said = {"learners": {"student_id": "keyed hash"}}
+        publish_with_mask(connection, "built", built, tmp_path / "demo.duckdb", masks=said, warn=pytest.fail)
+    expected = {each if each is None else expected_hash(each, secret) for each in ids}
+    assert {each for (each,) in read(tmp_path / "demo.masked.duckdb", "from learners")} == expected
+
+
+# ---- both files, or neither ----
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> dict[Path, Path]:
+    """Two files to publish, over two that are published."""
+    (tmp_path / "working").mkdir()
+    files = {tmp_path / name: tmp_path / "working" / name for name in ("demo.masked.duckdb", "demo.duckdb")}
+    for published, built in files.items():
+        published.write_text(f"old {published.name}")
+        built.write_text(f"new {published.name}")
+    return files
+
+
+def contents(files: dict[Path, Path]) -> list[str | None]:
+    return [path.read_text().split()[0] if path.exists() else None for path in files]
+
+
+def test_both_are_replaced(two: dict[Path, Path]) -> None:
+    publish(two, pytest.fail)
+    assert contents(two) == ["new", "new"]
+    assert {path.name for path in next(iter(two)).parent.rglob("*")} == {
+        "working",
+        *(path.name for path in two),
+    }
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("is_first_build", [False, True])
+def test_where_one_cannot_be_replaced_none_is(
+    two: dict[Path, Path], monkeypatch: pytest.MonkeyPatch, nth: int, *, is_first_build: bool
+) -> None:
+    if is_first_build:
+        for path in two:
+            path.unlink()
+    really, calls = Path.replace, []
+
+    def failing(path: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == nth:
+            raise OSError(28, "No space left on device", str(target))
+        return really(path, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="No space left"):
+        publish(two, pytest.fail)
+    assert contents(two) == ([None, None] if is_first_build else ["old", "old"])
+    assert {path.name for path in next(iter(two)).parent.joinpath("working").iterdir()} == {
+        path.name for path in two
+    }
+
+
+def test_where_one_cannot_be_copied_none_is_replaced(two: dict[Path, Path]) -> None:
+    list(two.values())[1].unlink()
+    with pytest.raises(FileNotFoundError):
+        publish(two, pytest.fail)
+    assert contents(two) == ["old", "old"]
