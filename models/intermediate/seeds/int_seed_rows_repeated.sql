@@ -58,14 +58,14 @@ said_days as (
 keys as (
     select 'programs.csv, program ' || program as seed_row from programs
     union all
-    select 'courses.csv, course ' || course || ' of program ' || program as seed_row from courses
+    select 'courses.csv, course ' || course || ' of ' || program as seed_row from courses
     union all
     select 'courses.csv, position ' || {{ whole_number('position') }} || ' of program ' || program as seed_row
     from courses
     union all
     select
         'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix)
-        || ' of program ' || program as seed_row
+        || ' of ' || program as seed_row
     from course_prefixes
     union all
     select 'course_runs.csv, current run of course ' || course from course_runs
