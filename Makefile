@@ -19,7 +19,7 @@ test: $(INSTALLED) $(CLIENTS) $(if $(shell command -v java),$(CLUSTER)) lint
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses scripts/mm/combined
 
 # What `mm build PROGRAM --on cluster` needs beside the rest: some 500 MB.
 cluster: $(CLUSTER)

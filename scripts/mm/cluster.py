@@ -252,7 +252,7 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
             # What a sort has no room for is of learners, too.
-            connection.execute("set temp_directory = $1", [str(built.parent)])
+            connection.execute("set temp_directory = $1", [str(built.with_suffix(".tmp"))])
             path = str(built).replace("'", "''")
             connection.execute(f"attach '{path}' as marts (storage_version 'v1.0.0')")
             connection.execute("use marts")

@@ -83,11 +83,12 @@ def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     MM_MASK_SECRET the masked file of before is removed, as it is of another build. warn is as in `publish`.
     ReaderError for the secret; OSError or duckdb.Error where there is no room: then both are as they were.
     """
-    secret, masked = mask_secret(), masked_path(published)
+    secret, masked, masked_built = mask_secret(), masked_path(published), masked_path(built)
+    # What a killed build left.
+    masked_built.unlink(missing_ok=True)
     if secret is None:
         publish({published: built, masked: None}, warn)
         return [published]
-    masked_built = masked_path(built)
     try:
         _write_masked(connection, database, masked_built, masks, secret)
         publish({masked: masked_built, published: built}, warn)
@@ -104,10 +105,9 @@ def _write_masked(
     connection: duckdb.DuckDBPyConnection, database: str, target: Path, masks: Masks, secret: str
 ) -> None:
     """Write a new file, of which no byte was ever of a masked value."""
-    target.unlink(missing_ok=True)
     # A connection of its own, so that what the hash is made with goes with it.
     with connection.cursor() as cursor:
-        _prepare_hash(cursor, secret)
+        _hash_ids(cursor, database, masks, secret)
         path = str(target).replace("'", "''")
         cursor.execute(f"attach '{path}' as {_DATABASE} (storage_version 'v1.0.0')")
         try:
@@ -117,7 +117,8 @@ def _write_masked(
             cursor.execute(f"detach {_DATABASE}")
 
 
-def _prepare_hash(connection: duckdb.DuckDBPyConnection, secret: str) -> None:
+def _hash_ids(connection: duckdb.DuckDBPyConnection, database: str, masks: Masks, secret: str) -> None:
+    """Make the temporary table `hashes`, with the id and the hash of each learner in any of the tables."""
     key = secret.encode()
     if len(key) > _BLOCK:
         key = hashlib.sha256(key).digest()
@@ -125,6 +126,17 @@ def _prepare_hash(connection: duckdb.DuckDBPyConnection, secret: str) -> None:
         padded = bytes(byte ^ pad for byte in key.ljust(_BLOCK, b"\0"))
         connection.execute(f"set variable {name} = $1::blob", [padded])
     connection.execute(_HASH_MACRO)
+    connection.execute("create temp table hashes (id bigint, hash bigint)")
+    # To hash takes longer than all the rest, so each id has its turn once.
+    ids = [
+        f'select "{column}" as id from "{database}".main."{table}"'
+        for table, masked in masks.items()
+        for column, how in masked.items()
+        if how == KEYED_HASH
+    ]
+    if ids:
+        distinct = f"select distinct id from ({' union all '.join(ids)})"
+        connection.execute(f"insert into hashes select id, keyed_hash(id) from ({distinct})")
 
 
 def _copy_masked(
@@ -139,20 +151,21 @@ def _copy_masked(
         """,
         [database, table],
     ).fetchall()
-    described, values, hashes = [], [], []
+    described, values, joins, hashes = [], [], [], []
     for place, (name, type_name, is_nullable) in enumerate(columns, start=1):
         how = masked.get(name)
         can_be_null = is_nullable or how == NOTHING
         described.append(f'"{name}" {type_name}{"" if can_be_null else " not null"}')
         if how is None:
-            values.append(f'"{name}"')
+            values.append(f'opened."{name}"')
         elif how == KEYED_HASH:
-            values.append(f'keyed_hash("{name}")')
+            values.append(f"hashes_{place}.hash")
+            joins.append(f'left join temp.hashes as hashes_{place} on opened."{name}" = hashes_{place}.id')
             hashes.append(str(place))
         else:
             values.append("null")
     # In the order of the ids, the rows would tell whose id is between whose.
     order = f"order by {', '.join(hashes)}" if hashes else ""
     connection.execute(f'create table {_DATABASE}."{table}" ({", ".join(described)})')
-    query = f'select {", ".join(values)} from "{database}".main."{table}" {order}'
-    connection.execute(f'insert into {_DATABASE}."{table}" {query}')
+    source = f'"{database}".main."{table}" as opened {" ".join(joins)}'
+    connection.execute(f'insert into {_DATABASE}."{table}" select {", ".join(values)} from {source} {order}')

@@ -161,7 +161,9 @@ def published_of_all(exposure: str) -> Iterator[duckdb.DuckDBPyConnection]:
 def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a published database that has tables of these names; the command makes it."""
     if not path.is_file():
-        found = ", ".join(sorted(file.stem for file in path.parent.glob("*.duckdb"))) or "none"
+        # A masked file's name has a dot more.
+        files = {file.stem for file in path.parent.glob("*.duckdb") if "." not in file.stem}
+        found = ", ".join(sorted(files - {ALL_PROGRAMS})) or "none"
         message = f"There is no published database {path} (found there: {found}): run `{command}` first."
         raise ReaderError(message)
     try:

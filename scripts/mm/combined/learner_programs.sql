@@ -9,11 +9,12 @@ create table learner_programs (
 
 comment on table learner_programs is 'One row per learner and program: how far.';
 comment on column learner_programs.program is 'As in seeds/programs.csv.';
-comment on column learner_programs.student_id is 'The learner, by edX''s user id; in the masked file a keyed hash of it.';
+comment on column learner_programs.student_id is 'The learner, by edX''s user id.';
 comment on column learner_programs.stage is 'The furthest that applies, as in learner_progress.';
 comment on column learner_programs.no_certificate_eligible is
 'In how many of the program''s courses edX calls the learner certificate-eligible, the capstone included.';
-comment on column learner_programs.is_complete is 'Whether the learner has all certificates that the series needs.';
+comment on column learner_programs.is_complete is
+'Whether the learner has all certificates that the series needs.';
 
 insert into learner_programs
 select

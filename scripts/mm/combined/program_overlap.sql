@@ -7,7 +7,7 @@ create table program_overlap (
 );
 
 comment on table program_overlap is
-'One row per program and other program: the learners of both. Each pair stands twice, once in each direction.';
+'One row per program and other program: the learners of both. Each pair stands twice.';
 comment on column program_overlap.program is 'As in seeds/programs.csv.';
 comment on column program_overlap.other_program is 'Another program than that.';
 comment on column program_overlap.learners_in_both is 'Learners of both programs; 0 where there are none.';
