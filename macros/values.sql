@@ -48,7 +48,7 @@
     coalesce({{ is_all('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}
 
-{#- How many days before a day a moment was, as INTEGER; 0 where it was on that day or later, NULL for NULL. -#}
+{#- How many days before a day a moment was, as INTEGER; 0 where that day or later, NULL for NULL. -#}
 {% macro days_before(moment, day) -%}
     if(
         {{ moment }} is null,

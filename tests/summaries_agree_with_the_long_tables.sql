@@ -77,16 +77,16 @@ pairs as (
         (select sum(learners) from stages_by_country) as summed,
         (select count(*) from coursecompletion) as counted
     {% for step in ['learners', 'attempted', 'passed', 'verified', 'certificate_eligible'] %}
-    union all
-    select
-        '{{ step }} of all courses by country' as what,
-        (select sum({{ step }}) from courses_by_country_and_track) as summed,
-        (select sum({{ step }}) from course_summary) as counted
-    union all
-    select
-        '{{ step }} of all runs by country' as what,
-        (select sum({{ step }}) from course_runs_by_country_and_track) as summed,
-        (select sum({{ step }}) from course_run_summary) as counted
+        union all
+        select
+            '{{ step }} of all courses by country' as what,
+            (select sum({{ step }}) from courses_by_country_and_track) as summed,
+            (select sum({{ step }}) from course_summary) as counted
+        union all
+        select
+            '{{ step }} of all runs by country' as what,
+            (select sum({{ step }}) from course_runs_by_country_and_track) as summed,
+            (select sum({{ step }}) from course_run_summary) as counted
     {% endfor %}
 ),
 

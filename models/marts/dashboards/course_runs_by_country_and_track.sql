@@ -21,22 +21,31 @@ enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
 
-learner_runs as (
+-- in the order in which one reads them side by side
+runs as (
     select
         course_runs.course,
-        courses.position,
         course_runs.course_instance,
-        course_runs.run_order::integer as run_order,
+        courses.pass_grade,
+        row_number() over (order by courses.position, course_runs.run_order)::integer as run_position
+    from course_runs
+    inner join courses on course_runs.course = courses.course
+),
+
+learner_runs as (
+    select
+        runs.course,
+        runs.course_instance,
+        runs.run_position,
         learners.country,
         details.enrollment_track,
         details.enrollment_status = 'unenrolled' as has_left,
         details.grade > 0 as has_attempted,
-        details.certificate_eligible = 'Y' or details.grade >= courses.pass_grade as has_passed,
+        details.certificate_eligible = 'Y' or details.grade >= runs.pass_grade as has_passed,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
         details.certificate_eligible = 'Y' as is_certificate_eligible
     from course_instancedetails as details
-    inner join course_runs on details.course_instance = course_runs.course_instance
-    inner join courses on course_runs.course = courses.course
+    inner join runs on details.course_instance = runs.course_instance
     inner join learners on details.learner_id = learners.student_id
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
 ),
@@ -44,9 +53,8 @@ learner_runs as (
 final as (
     select
         course,
-        position,
         course_instance,
-        run_order,
+        run_position,
         country,
         enrollment_track,
         count(*) as learners,
@@ -56,7 +64,7 @@ final as (
         count(*) filter (where is_verified) as verified,
         count(*) filter (where is_certificate_eligible) as certificate_eligible
     from learner_runs
-    group by course, position, course_instance, run_order, country, enrollment_track
+    group by course, course_instance, run_position, country, enrollment_track
 )
 
 select * from final

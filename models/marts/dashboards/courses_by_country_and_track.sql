@@ -1,4 +1,4 @@
--- One row per course, country and enrolment track: how many learners took which step in any run of the course.
+-- One row per course, country and enrolment track: how many learners took which step in any run.
 with
 
 learner_courses as (

@@ -1,4 +1,4 @@
--- One row per triggering course, kind of mail, outcome, next course and country: how many candidates are there.
+-- One row per triggering course, kind of mail, outcome, next course and country: how many candidates.
 with
 
 mailout_candidates as (
