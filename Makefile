@@ -6,7 +6,12 @@ CLUSTER := $(VENV)/.cluster
 # Old DuckDB clients, which BI tools still have: the published file must open in them.
 CLIENTS := $(VENV)/clients/duckdb-1.0.0 $(VENV)/clients/duckdb-1.4.5
 
-.PHONY: build test lint docs cluster bench mutate differential demo-data lock clean
+# Superset has packages that ours do not go along with, so it has a virtual environment of its own.
+SUPERSET := .venv-superset
+PROGRAM ?= demo
+PORT ?= 8088
+
+.PHONY: build test lint docs superset cluster bench mutate differential demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
@@ -20,6 +25,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses
+
+# Dashboards on a published file, on this machine alone, until Ctrl-C: `make superset PROGRAM=buslead PORT=8089`.
+superset: $(SUPERSET)/.installed
+	@$(SUPERSET)/bin/python bi/superset/serve.py $(PROGRAM) --port $(PORT)
 
 # What `mm build PROGRAM --on cluster` needs beside the rest: some 500 MB.
 cluster: $(CLUSTER)
@@ -50,6 +59,11 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+$(SUPERSET)/.installed: bi/superset/requirements.txt
+	$(PYTHON) -m venv $(SUPERSET)
+	$(SUPERSET)/bin/pip install --quiet --require-hashes --requirement $<
+	touch $@
+
 $(CLUSTER): requirements-cluster.txt $(INSTALLED)
 	$(BIN)/pip install --quiet --require-hashes --no-build-isolation --requirement requirements-cluster.txt
 	touch $@
@@ -72,4 +86,4 @@ lock:
 	$(COMPILE) --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
 
 clean:
-	rm -rf $(VENV) target logs database out
+	rm -rf $(VENV) $(SUPERSET) target logs database out
