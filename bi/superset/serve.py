@@ -19,7 +19,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TextIO
 
 import duckdb
 
@@ -30,16 +30,19 @@ DATABASE = BUNDLE / "databases" / "MicroMasters.yaml"
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
 USER = "admin"
+# One process with threads: DuckDB's clients of one process share what they have open.
+GUNICORN = ("--no-control-socket", "--worker-class", "gthread", "--threads", "8", "--timeout", "120")
+ADMIN = ("--firstname", "Course", "--lastname", "team", "--email", "course-team@example.org")
 START_SECONDS, END_SECONDS, ANSWER_SECONDS = 180, 20, 60
 
 
-class Unservable(Exception):
+class UnservableError(Exception):
     """Why it cannot be served, in a sentence for the reader."""
 
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Serve a program's dashboards until Ctrl-C.")
     parser.add_argument("program", help="a program that has been built, such as demo")
     parser.add_argument("--port", type=int, default=8088, help="the port to listen at on this machine")
     parser.add_argument("--out", type=Path, help="where Superset keeps what is its own")
@@ -51,7 +54,7 @@ def main() -> None:
     try:
         home = (arguments.out or PROJECT / "out" / "superset" / arguments.program).absolute()
         serve(published_file(arguments.program), home, arguments.port)
-    except Unservable as error:
+    except UnservableError as error:
         sys.exit(f"superset: {error}")
     except KeyboardInterrupt:
         print("\nSuperset has ended.")
@@ -62,26 +65,29 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def published_file(program: str) -> Path:
-    """Return the program's published file; Unservable where it is not there or lacks a dataset's table."""
+    """Return the program's published file; UnservableError where it is not there or lacks a dataset's table."""
     folder = PROJECT / os.environ.get("MM_DATABASE_DIR", "database")
     path = folder / f"{program}.duckdb"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", program) or not path.is_file():
         found = ", ".join(sorted(file.stem for file in folder.glob("*.duckdb"))) or "none"
-        message = f"There is no published database {path} (found there: {found}): run `mm build {program}` first."
-        raise Unservable(message)
+        message = (
+            f"There is no published database {path} (found there: {found}): run `mm build {program}` first."
+        )
+        raise UnservableError(message)
     try:
         with duckdb.connect(path, read_only=True) as connection:
-            there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+            names = connection.execute("select table_name from duckdb_tables()").fetchall()
     except duckdb.Error as error:
         message = f"{path} cannot be read: close the program that has it open for writing."
-        raise Unservable(message) from error
-    missing = sorted({file.stem for file in BUNDLE.glob("datasets/*/*.yaml")} - there)
+        raise UnservableError(message) from error
+    datasets = {file.stem for file in BUNDLE.glob("datasets/*/*.yaml")}
+    missing = sorted(datasets - {name for (name,) in names})
     if missing:
         message = (
             f"{path} has no table {', '.join(missing)}, so another version built it: "
             f"run `mm build {program}` again."
         )
-        raise Unservable(message)
+        raise UnservableError(message)
     return path
 
 
@@ -101,9 +107,11 @@ def serve(published: Path, home: Path, port: int) -> None:
         _set_up(home, password, environment, log)
         print("Superset starts ...", flush=True)
         server = subprocess.Popen(
-            [BIN / "gunicorn", "--bind", f"{HOST}:{port}", "--worker-class", "gthread", "--threads", "8",
-             "--timeout", "120", "superset.app:create_app()"],
-            env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            [BIN / "gunicorn", "--bind", f"{HOST}:{port}", *GUNICORN, "superset.app:create_app()"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
         try:
             _wait_for(server, port, log.name)
@@ -114,7 +122,7 @@ def serve(published: Path, home: Path, port: int) -> None:
             print("Ctrl-C ends it.", flush=True)
             server.wait()
             message = f"Superset ended by itself: see {log.name}."
-            raise Unservable(message)
+            raise UnservableError(message)
         finally:
             _end(server)
 
@@ -126,7 +134,7 @@ def _check_free(port: int) -> None:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
             message = f"Port {port} cannot be had on this machine ({error}): name another, such as PORT=8089."
-            raise Unservable(message) from error
+            raise UnservableError(message) from error
 
 
 def _kept(path: Path, length: int) -> str:
@@ -137,22 +145,21 @@ def _kept(path: Path, length: int) -> str:
     return path.read_text("ascii")
 
 
-def _set_up(home: Path, password: str, environment: dict[str, str], log: Any) -> None:
+def _set_up(home: Path, password: str, environment: dict[str, str], log: TextIO) -> None:
     """Make Superset's own tables, roles and admin, once for each set of pinned packages."""
     done = home / "set_up_for"
     lock = hashlib.sha256((HERE / "requirements.txt").read_bytes()).hexdigest()
     if done.exists() and done.read_text("ascii") == lock:
         return
     print("Superset is set up, which is done once and takes half a minute ...", flush=True)
-    admin = ["--username", USER, "--firstname", "Course", "--lastname", "team", "--email", "course-team@example.org"]
-    steps = [["db", "upgrade"], ["fab", "create-admin", *admin], ["init"]]
+    steps = [["db", "upgrade"], ["fab", "create-admin", "--username", USER, *ADMIN], ["init"]]
     if done.exists():
         del steps[1]
     for step in steps:
         run = subprocess.run(
             [BIN / "superset", *step],
             env=environment,
-            # A password that is asked for is in no list of processes; without a terminal it is read from here.
+            # Asked for and not an argument, it is in no list of processes; without a terminal it is read here.
             input=f"{password}\n{password}\n",
             start_new_session=True,
             stdout=log,
@@ -161,8 +168,8 @@ def _set_up(home: Path, password: str, environment: dict[str, str], log: Any) ->
             check=False,
         )
         if run.returncode:
-            message = f"Superset could not be set up (superset {step[0]} {step[1] if step[1:] else ''}): see {log.name}."
-            raise Unservable(message)
+            message = f"Superset could not be set up (`superset {' '.join(step[:2])}`): see {log.name}."
+            raise UnservableError(message)
     done.write_text(lock, "ascii")
 
 
@@ -176,7 +183,7 @@ def _wait_for(server: subprocess.Popen[bytes], port: int, log: str) -> None:
         except OSError:
             time.sleep(1)
     message = f"Superset did not start: see {log}."
-    raise Unservable(message)
+    raise UnservableError(message)
 
 
 def import_bundle(port: int, password: str, published: Path) -> list[tuple[str, str]]:
@@ -185,21 +192,26 @@ def import_bundle(port: int, password: str, published: Path) -> list[tuple[str, 
     status, _, answer = _request(port, "POST", "/api/v1/security/login", json.dumps(login).encode())
     if status == http.client.UNAUTHORIZED:
         message = f"{USER} has another password than Superset was set up with: put it into admin_password."
-        raise Unservable(message)
+        raise UnservableError(message)
     headers = {"Authorization": f"Bearer {json.loads(answer)['access_token']}"}
     _, cookie, answer = _request(port, "GET", "/api/v1/security/csrf_token/", headers=headers)
     headers |= {"X-CSRFToken": json.loads(answer)["result"], "Cookie": cookie}
     boundary = secrets.token_hex(16)
     form = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="bundle"; filename="bundle.zip"\r\n\r\n'
-    ).encode() + bundle(published) + f"\r\n--{boundary}--\r\n".encode()
+        (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="bundle"; filename="bundle.zip"\r\n\r\n'
+        ).encode()
+        + bundle(published)
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
     kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     status, _, answer = _request(port, "POST", "/api/v1/assets/import/", form, headers | kind)
     if status != http.client.OK:
         message = f"Superset did not take the dashboards: {answer.decode()}"
-        raise Unservable(message)
-    _, _, answer = _request(port, "GET", "/api/v1/dashboard/?q=(order_column:dashboard_title)", headers=headers)
-    return [(found["dashboard_title"], found["url"]) for found in json.loads(answer)["result"]]
+        raise UnservableError(message)
+    _, _, answer = _request(port, "GET", "/api/v1/dashboard/", headers=headers)
+    found = [(dashboard["dashboard_title"], dashboard["url"]) for dashboard in json.loads(answer)["result"]]
+    return sorted(found)
 
 
 def bundle(published: Path) -> bytes:

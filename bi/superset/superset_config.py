@@ -1,4 +1,4 @@
-"""What Superset is told: all that is its own lies in SUPERSET_HOME, and a page fetches nothing from elsewhere."""
+"""What Superset is told: what it keeps lies in SUPERSET_HOME, and its pages fetch nothing from elsewhere."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ SECRET_KEY = (_HOME / "secret_key").read_text("ascii")
 SQLALCHEMY_DATABASE_URI = f"sqlite:///{_HOME / 'superset.db'}"
 LOG_LEVEL = "WARNING"
 
-# Superset's own policy also lets a page load maps and a picture that counts who opens it.
+# Superset's own policy also lets a page load maps, and the picture by which its makers count its users.
 TALISMAN_CONFIG = {
     "content_security_policy": {
         "base-uri": ["'self'"],
