@@ -11,7 +11,7 @@ SUPERSET := .venv-superset
 PROGRAM ?= demo
 PORT ?= 8088
 
-.PHONY: build test lint docs superset cluster bench mutate differential demo-data lock clean
+.PHONY: build test test-bi lint docs superset cluster bench mutate differential demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
@@ -20,6 +20,10 @@ build: $(INSTALLED)
 # What Spark adds to the tests needs Java: without it they say so.
 test: $(INSTALLED) $(CLIENTS) $(if $(shell command -v java),$(CLUSTER)) lint
 	$(BIN)/pytest
+
+# Superset itself, its dashboards in a browser, and a build while it runs: some minutes, and some 900 MB the first time.
+test-bi: $(INSTALLED) $(SUPERSET)/.installed
+	$(BIN)/pytest tests/bi
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -65,7 +65,7 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def published_file(program: str) -> Path:
-    """Return the program's published file; UnservableError where it is not there or lacks a dataset's table."""
+    """Return the program's published file; UnservableError where there is none, or a table is missing."""
     folder = PROJECT / os.environ.get("MM_DATABASE_DIR", "database")
     path = folder / f"{program}.duckdb"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", program) or not path.is_file():
@@ -159,7 +159,7 @@ def _set_up(home: Path, password: str, environment: dict[str, str], log: TextIO)
         run = subprocess.run(
             [BIN / "superset", *step],
             env=environment,
-            # Asked for and not an argument, it is in no list of processes; without a terminal it is read here.
+            # Asked for, it is in no list of processes as an argument is; without a terminal it is read here.
             input=f"{password}\n{password}\n",
             start_new_session=True,
             stdout=log,
