@@ -63,9 +63,12 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+# Two of its packages are built here, by the locked setuptools: it comes first, so that nothing unlocked is fetched.
 $(SUPERSET)/.installed: bi/superset/requirements.txt
 	$(PYTHON) -m venv $(SUPERSET)
-	$(SUPERSET)/bin/pip install --quiet --require-hashes --requirement $<
+	sed -n '/^setuptools==/,/# via/p' $< > $(SUPERSET)/setuptools.txt
+	$(SUPERSET)/bin/pip install --quiet --require-hashes --requirement $(SUPERSET)/setuptools.txt
+	$(SUPERSET)/bin/pip install --quiet --require-hashes --no-build-isolation --requirement $<
 	touch $@
 
 $(CLUSTER): requirements-cluster.txt $(INSTALLED)
@@ -83,11 +86,12 @@ demo-data: $(INSTALLED)
 	rm -rf data/demo
 	$(BIN)/python scripts/generate_reports.py data/demo --learners 400
 
-COMPILE := uv pip compile pyproject.toml --universal --no-strip-extras --python-version 3.11 --generate-hashes \
+COMPILE := uv pip compile --universal --no-strip-extras --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 lock:
-	$(COMPILE) --extra dev --output-file requirements.txt
-	$(COMPILE) --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
+	$(COMPILE) pyproject.toml --extra dev --output-file requirements.txt
+	$(COMPILE) pyproject.toml --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
+	$(COMPILE) bi/superset/requirements.in --output-file bi/superset/requirements.txt
 
 clean:
 	rm -rf $(VENV) $(SUPERSET) target logs database out
