@@ -65,6 +65,8 @@ $(INSTALLED): requirements.txt pyproject.toml
 
 # Two of its packages are built here, by the locked setuptools: it comes first, so that nothing unlocked is fetched.
 $(SUPERSET)/.installed: bi/superset/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Superset 6.1 needs Python 3.11 or 3.12, such as by PYTHON=python3.12" \
+	  if sys.version_info >= (3, 13) else 0)'
 	$(PYTHON) -m venv $(SUPERSET)
 	sed -n '/^setuptools==/,/# via/p' $< > $(SUPERSET)/setuptools.txt
 	$(SUPERSET)/bin/pip install --quiet --require-hashes --requirement $(SUPERSET)/setuptools.txt
