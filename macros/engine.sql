@@ -163,7 +163,19 @@
     )
 {%- endmacro %}
 
-{#- The rows of a seed, each text quoted by Spark's rule. dbt-spark writes an empty cell as the text None. -#}
+{#- A seed's row as a number that is higher the later the row stands in the file. -#}
+{% macro row_in_file() -%}
+    {{ return(adapter.dispatch('row_in_file')()) }}
+{%- endmacro %}
+{% macro duckdb__row_in_file() -%}
+    row_number() over ()
+{%- endmacro %}
+{% macro spark__row_in_file() -%}
+    monotonically_increasing_id()
+{%- endmacro %}
+
+{#- The rows of a seed, in one file, so that they stay in order, and each text quoted by Spark's rule.
+    dbt-spark writes an empty cell as the text None. -#}
 {% macro spark__load_csv_rows(model, agate_table) -%}
     {%- set rows = [] -%}
     {%- for row in agate_table.rows -%}
@@ -174,7 +186,7 @@
         {%- endfor -%}
         {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
     {%- endfor -%}
-    {%- set sql = 'insert into ' ~ this ~ ' values ' ~ rows | join(', ') -%}
+    {%- set sql = 'insert into ' ~ this ~ ' select /*+ coalesce(1) */ * from values ' ~ rows | join(', ') -%}
     {%- if rows -%}
         {%- do adapter.add_query(sql, abridge_sql_log=True) -%}
     {%- endif -%}

@@ -17,6 +17,18 @@ country_summary as (
     select * from {{ ref('country_summary') }}
 ),
 
+certificate_summary as (
+    select * from {{ ref('certificate_summary') }}
+),
+
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
+),
+
+learner_tracks as (
+    select * from {{ ref('learner_tracks') }}
+),
+
 coursecompletion as (
     select * from {{ ref('coursecompletion') }}
 ),
@@ -27,6 +39,18 @@ learner_courses as (
 
 course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
+),
+
+stages_by_country as (
+    select * from {{ ref('stages_by_country') }}
+),
+
+courses_by_country_and_track as (
+    select * from {{ ref('courses_by_country_and_track') }}
+),
+
+course_runs_by_country_and_track as (
+    select * from {{ ref('course_runs_by_country_and_track') }}
 ),
 
 learners_by_certificates as (
@@ -56,9 +80,41 @@ pairs as (
         (select count(*) from coursecompletion) as counted
     union all
     select
+        'learners with a complete track' as what,
+        (select sum(whole_series_certified) from certificate_summary) as summed,
+        (select count(distinct if(is_complete, student_id, null)) from learner_tracks) as counted
+    union all
+    select
+        'nearest tracks' as what,
+        (select sum(is_nearest::integer) from learner_tracks) as summed,
+        (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'certificates to go' as what,
+        (select sum(if(is_nearest, certificates_to_go, 0)) from learner_tracks) as summed,
+        (select sum(certificates_to_go) from learner_progress) as counted
+    union all
+    select
         'learners of all countries' as what,
         (select sum(learners) from country_summary) as summed,
         (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'learners of all stages' as what,
+        (select sum(learners) from stages_by_country) as summed,
+        (select count(*) from coursecompletion) as counted
+    {% for step in ['learners', 'attempted', 'passed', 'verified', 'certificate_eligible'] %}
+        union all
+        select
+            '{{ step }} of all courses by country' as what,
+            (select sum({{ step }}) from courses_by_country_and_track) as summed,
+            (select sum({{ step }}) from course_summary) as counted
+        union all
+        select
+            '{{ step }} of all runs by country' as what,
+            (select sum({{ step }}) from course_runs_by_country_and_track) as summed,
+            (select sum({{ step }}) from course_run_summary) as counted
+    {% endfor %}
 ),
 
 -- who is certificate-eligible has passed; passing is no step behind attempting, because of edX's allowlist

@@ -784,6 +784,24 @@ WRONG_SEEDS = [
         ["current run UQx_LGDM4x_1T2019", "ends_on, 2026-07-13, is before its starts_on, 2026-07-14"],
     ),
     ("enrollment_tracks.csv", "masters,true", "masters,perhaps", ["masters", "is_verified"]),
+    (
+        "requirements.csv",
+        "courses_required\n",
+        "courses_required\ndemo,t,core,3\ndemo,t,core,1\ndemo,u,one of,none\nnone,t,core,1\n",
+        ["core of track t of program demo", "there 2 times"],
+    ),
+    (
+        "requirement_courses.csv",
+        "requirement,course\n",
+        "requirement,course\ndemo,t,core,bees1x\ndemo,t,one of,bees1x\ndemo,t,core,buslead1x\n",
+        ["bees1x of track t", "there 2 times"],
+    ),
+    (
+        "course_run_pass_grades.csv",
+        "pass_grade\n",
+        "pass_grade\nUQx_BUSLEAD1x_1T2018,50\nUQx_NOBODY_1T2018,0.5\n",
+        ["UQx_BUSLEAD1x_1T2018", "pass_grade, 50"],
+    ),
     ("enrollment_tracks.csv", "credit,false", "audit,false", ["track audit"]),
 ]
 
@@ -812,6 +830,21 @@ def test_a_wrong_seed_stops_the_build_and_names_the_row(
     name, _, _, words = wrong
     lines = [text for text in wrong_seeds.output.splitlines() if f"seeds/{name}" in text]
     assert any(all(word in text for word in words) for text in lines), lines
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "requirements.csv, requirement core of track t of program demo: its courses_required, 3, is more",
+        "requirements.csv, requirement one of of track u of program demo: its courses_required, none, is no",
+        "requirements.csv, requirement core of track t of program none: its program, none, is not in",
+        "requirement_courses.csv, course bees1x of requirement one of of track t of program demo: its",
+        "requirement_courses.csv, course buslead1x of requirement core of track t of program demo: its co",
+        "course_run_pass_grades.csv, run UQx_NOBODY_1T2018: its course_instance does not begin with",
+    ],
+)
+def test_what_a_credential_takes_is_checked_row_by_row(wrong_seeds: Build, words: str) -> None:
+    assert f"seeds/{words}" in wrong_seeds.output
 
 
 def test_an_address_in_a_seed_is_understood_where_there_is_no_doubt(wrong_seeds: Build) -> None:

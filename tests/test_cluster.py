@@ -139,20 +139,83 @@ def opt_ins() -> list[Row]:
     ]
 
 
+@contextmanager
+def service(place: Place, name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a part of a stand-alone cluster as a process of its own."""
+    spark = Path(importlib.util.find_spec("pyspark").submodule_search_locations[0])  # type: ignore[union-attr]
+    log = place.root / f"{name}-{time.monotonic_ns()}.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [spark / "bin/spark-class", f"org.apache.spark.deploy.{name}", *arguments],
+            cwd=place.root,
+            env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            kill(process)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process with all that it started, and wait for it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def build_while_a_worker_dies(place: Place, program: str) -> Build:
+    """Build on a stand-alone cluster of a master and two workers, of which one is killed in the middle."""
+    port = free_port()
+    master = f"spark://127.0.0.1:{port}"
+    worker = (
+        *("worker.Worker", "--host", "127.0.0.1"),
+        *("--cores", "1", "--memory", "1500m", "--webui-port", "0"),
+    )
+    with (
+        service(place, "master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"),
+        service(place, *worker, "--work-dir", str(place.root / "work1"), master),
+        service(place, *worker, "--work-dir", str(place.root / "work2"), master) as doomed,
+    ):
+        process = run(place, program, master)
+        said = []
+        assert process.stdout is not None
+        for text in process.stdout:
+            said.append(text)
+            if "OK created" in text and "int_report_files_judged" in text:
+                kill(doomed)
+        process.wait(timeout=SECONDS)
+    return Build(place, program, process.returncode, "".join(said))
+
+
 @scenario
 def everything(place: Place) -> tuple[Path, Build, Build]:
-    """Build a folder with all that with DuckDB, then with Spark, each with a masked file."""
+    """Build a folder with all that with DuckDB, then with a cluster's Spark, each with a masked file."""
     write_all(place)
     place = replace(place, mask_secret="an invented secret of the tests")  # noqa: S106 - of the tests
     on_laptop = place.build("lgdm").passed()
     kept = on_laptop.published.rename(place.root / "laptop.duckdb")
     masked_path(on_laptop.published).rename(masked_path(kept))
-    return kept, on_laptop, build(place, "lgdm").passed()
+    return kept, on_laptop, build_while_a_worker_dies(place, "lgdm").passed()
 
 
 def test_every_published_table_is_the_same(everything: tuple[Path, Build, Build]) -> None:
     on_laptop, _, on_cluster = everything
     assert differences(on_laptop, on_cluster.published) == {}
+
+
+def test_both_workers_had_a_part(everything: tuple[Path, Build, Build]) -> None:
+    root = everything[2].place.root
+    workers = [path.name for path in root.glob("work?") if any(path.glob("app-*"))]
+    assert sorted(workers) == ["work1", "work2"]
 
 
 def test_the_masked_file_is_the_same(everything: tuple[Path, Build, Build]) -> None:
@@ -271,83 +334,8 @@ def test_without_java_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mo
     assert sentence.startswith("mm: Spark needs Java 17 or newer, and there is none here: install it")
 
 
-@contextmanager
-def service(place: Place, name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a part of a stand-alone cluster as a process of its own."""
-    spark = Path(importlib.util.find_spec("pyspark").submodule_search_locations[0])  # type: ignore[union-attr]
-    log = place.root / f"{name}-{time.monotonic_ns()}.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [spark / "bin/spark-class", f"org.apache.spark.deploy.{name}", *arguments],
-            cwd=place.root,
-            env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            kill(process)
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a process with all that it started, and wait for it."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@scenario
-def on_other_processes(place: Place) -> tuple[str, Build]:
-    """Build on a master and two workers, of which one is killed in the middle."""
-    write_all(place)
-    port = free_port()
-    master = f"spark://127.0.0.1:{port}"
-    worker = (
-        "worker.Worker",
-        "--host",
-        "127.0.0.1",
-        "--cores",
-        "1",
-        "--memory",
-        "1500m",
-        "--webui-port",
-        "0",
-    )
-    with (
-        service(place, "master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"),
-        service(place, *worker, "--work-dir", str(place.root / "work1"), master),
-        service(place, *worker, "--work-dir", str(place.root / "work2"), master) as doomed,
-    ):
-        process = run(place, "lgdm", master)
-        said = []
-        assert process.stdout is not None
-        for text in process.stdout:
-            said.append(text)
-            if "OK created" in text and "int_report_files_judged" in text:
-                kill(doomed)
-        process.wait(timeout=SECONDS)
-    workers = [path.name for path in place.root.glob("work?") if any(path.glob("app-*"))]
-    return ",".join(sorted(workers)), Build(place, "lgdm", process.returncode, "".join(said))
-
-
-def test_a_cluster_that_loses_a_worker_publishes_the_same(
-    on_other_processes: tuple[str, Build], everything: tuple[Path, Build, Build]
-) -> None:
-    workers, on_cluster = on_other_processes
-    assert workers == "work1,work2"
-    assert differences(everything[0], on_cluster.passed().published) == {}
-
-
-def test_a_killed_build_leaves_the_published_file(on_other_processes: tuple[str, Build]) -> None:
-    place = on_other_processes[1].place
+def test_a_killed_build_leaves_the_published_file(everything: tuple[Path, Build, Build]) -> None:
+    place = everything[2].place
     before = place.published("lgdm").read_bytes()
     process = run(place, "lgdm")
     assert process.stdout is not None

@@ -41,6 +41,8 @@ KEEPING = {
     "learner_course_history": "certificate_delivered",
     "learner_courses": "best_course_instance",
     "learner_progress": "stage_reason",
+    "learner_requirements": "program",
+    "learner_tracks": "program",
     "learners": "username",
     "lgdm_coursecompletion": "username",
 }

@@ -216,6 +216,8 @@ def test_who_is_no_learner_is_nowhere_but_among_the_rejected_rows(first_build: B
     for table, column in (
         ("learners", "student_id"),
         ("learner_progress", "student_id"),
+        ("learner_requirements", "student_id"),
+        ("learner_tracks", "student_id"),
         ("engy_coursecompletion", "student_id"),
         ("course_instancedetails", "learner_id"),
         ("learner_course_history", "learner_id"),

@@ -316,7 +316,7 @@ COLUMNS = {
         runs_taken INTEGER""",
     "courses": """
         program VARCHAR, course VARCHAR, position INTEGER, title VARCHAR, file_prefix VARCHAR,
-        pass_grade DOUBLE, is_capstone BOOLEAN""",
+        pass_grade DOUBLE, is_capstone BOOLEAN, is_offered BOOLEAN""",
     "course_runs": """
         course VARCHAR, run_role VARCHAR, course_instance VARCHAR, title VARCHAR, link VARCHAR,
         starts_on DATE, ends_on DATE, enrollment_ends_on DATE, upgrade_ends_on DATE""",

@@ -25,7 +25,7 @@ from mm.report_all import render_report_of_all
 NOW = datetime(2026, 6, 18, 9, 30, tzinfo=UTC)
 TABLES = {
     "programs": "program varchar, title varchar, certificates_required integer",
-    "courses": "course varchar, position integer, title varchar, file_prefix varchar",
+    "courses": "course varchar, position integer, title varchar, file_prefix varchar, is_offered boolean",
     "program_summary": "learners bigint, with_a_certificate bigint, all_but_one_certified bigint,"
     " whole_series_certified bigint, countries bigint",
     "course_summary": "course varchar, position integer, title varchar, is_capstone boolean, learners bigint,"
@@ -38,6 +38,8 @@ TABLES = {
     "progress_over_time": "course varchar, course_instance varchar, reported_at timestamp,"
     " download_number integer, enrolled bigint, attempted bigint, passed bigint, verified bigint,"
     " certificate_eligible bigint",
+    "learner_tracks": "student_id bigint, track varchar, is_nearest boolean, is_complete boolean,"
+    " certificates_required integer, certificates_to_go integer",
     "learner_progress": "student_id bigint, next_course varchar, stage varchar, stage_reason varchar",
     "learners": "student_id bigint, email varchar, name varchar, is_retired boolean",
     "report_files": "file_name varchar, course_instance varchar, reported_at timestamp, status varchar,"
@@ -58,10 +60,10 @@ def rows() -> Rows:
     return {
         "programs": [("demo", "Bees & <b>Hives</b>", 3)],
         "courses": [
-            ("one", 1, LONG_TITLE, "ExampleX_ONE"),
-            ("two", 2, UNBROKEN_TITLE, "ExampleX_TWO"),
-            ("three", 3, None, "ExampleX_THREE"),
-            ("last", 4, "Capstone", "ExampleX_LAST"),
+            ("one", 1, LONG_TITLE, "ExampleX_ONE", True),
+            ("two", 2, UNBROKEN_TITLE, "ExampleX_TWO", True),
+            ("three", 3, None, "ExampleX_THREE", True),
+            ("last", 4, "Capstone", "ExampleX_LAST", True),
         ],
         "program_summary": [(2_345_678, 234_567, 3, 1, 19)],
         "course_summary": [
@@ -120,6 +122,10 @@ def rows() -> Rows:
             (5, "one", "enrolled", "has no grade"),
             (6, "one", "attempted", "has a grade"),
             (7, "two", "attempted", "has a grade"),
+        ],
+        "learner_tracks": [
+            (1, "series", True, False, 3, 1),
+            (4, "series", True, True, 3, 0),
         ],
         "learners": [
             (1, "ada@learners.example.org", NAME, False),

@@ -23,6 +23,10 @@ courses as (
     select * from {{ ref('this_program_courses') }}
 ),
 
+requirement_courses as (
+    select * from {{ ref('int_requirement_courses') }}
+),
+
 enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
@@ -57,7 +61,18 @@ courses_without_current_run as (
         || ' has no current run in seeds/course_runs.csv: nobody is written to about it.' as message
     from courses
     left join course_runs on courses.course = course_runs.course and course_runs.run_role = 'current'
-    where not courses.is_capstone and course_runs.course is null
+    where not courses.is_capstone and courses.is_offered and course_runs.course is null
+),
+
+-- of a program that seeds/requirements.csv knows, a wrong number stops the build
+endless_series as (
+    select
+        'The program needs ' || any_value(courses_required) || ' certificates by seeds/programs.csv,'
+        || ' and its series has ' || count(course) || ' courses: nobody can complete it. Correct'
+        || ' certificates_required there, or say in seeds/requirements.csv what counts.' as message
+    from requirement_courses
+    group by track, requirement
+    having count(course) < any_value(courses_required)
 ),
 
 unfinished_runs as (
@@ -86,6 +101,8 @@ final as (
     select message from missing_runs
     union all
     select message from courses_without_current_run
+    union all
+    select message from endless_series
     union all
     select message from unfinished_runs
     union all

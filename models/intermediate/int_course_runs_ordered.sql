@@ -16,6 +16,17 @@ run_codes as (
     select * from {{ ref('int_run_codes') }}
 ),
 
+courses as (
+    select * from {{ ref('this_program_courses') }}
+),
+
+run_pass_grades as (
+    select
+        lower(course_instance) as run_key,
+        {{ decimal_number('pass_grade') }} as pass_grade
+    from {{ ref('course_run_pass_grades') }}
+),
+
 -- what a person says of a run's time goes before what its code says
 said_times as (
     select distinct
@@ -37,8 +48,11 @@ runs as (
         if(
             said_times.year is null, run_codes.term_rank, {{ term_rank('lower(said_times.term)') }}
         ) as term_rank,
-        run_codes.suffix_rank
+        run_codes.suffix_rank,
+        coalesce(run_pass_grades.pass_grade, courses.pass_grade) as pass_grade
     from report_files
+    inner join courses on report_files.course = courses.course
+    left join run_pass_grades on report_files.run_key = run_pass_grades.run_key
     left join run_codes on report_files.run_code = run_codes.run_code
     left join said_times on report_files.run_key = said_times.run_key
     where
@@ -55,6 +69,7 @@ final as (
         year,
         term,
         reported_at,
+        pass_grade,
         row_number() over (
             partition by course
             -- what has no year stands before all that have one: those numbered by number, others by download

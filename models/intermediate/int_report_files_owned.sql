@@ -36,7 +36,12 @@ prefixed as (
             left(lower(report_files.course_instance), length(course_prefixes.file_prefix) + 1)
             = lower(course_prefixes.file_prefix) || '_'
     qualify row_number() over (
-        partition by report_files.file_id order by length(course_prefixes.file_prefix) desc
+        partition by report_files.file_id
+        order by
+            length(course_prefixes.file_prefix) desc,
+            -- a course may be in several programs
+            course_prefixes.program = '{{ var("program") }}' desc,
+            course_prefixes.program asc
     ) = 1
 ),
 

@@ -21,10 +21,6 @@ course_runs as (
     select * from {{ ref('int_course_runs_ordered') }}
 ),
 
-courses as (
-    select * from {{ ref('this_program_courses') }}
-),
-
 final as (
     select
         grade_report_rows.student_id as learner_id,
@@ -40,7 +36,8 @@ final as (
         grade_report_rows.certificate_type,
         grade_report_rows.enrollment_status,
         if(
-            grade_report_rows.enrollment_track = 'audit' and grade_report_rows.grade >= courses.pass_grade,
+            grade_report_rows.enrollment_track = 'audit'
+            and grade_report_rows.grade >= course_runs.pass_grade,
             'Y',
             'N'
         ) as audit_passed,
@@ -54,7 +51,6 @@ final as (
             and grade_report_rows.student_id = carried_over_rows.learner_id
     inner join course_runs
         on coalesce(carried_over_rows.used_file_id, grade_report_rows.file_id) = course_runs.file_id
-    inner join courses on course_runs.course = courses.course
     left join repeated_rows
         on
             grade_report_rows.file_id = repeated_rows.file_id

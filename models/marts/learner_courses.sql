@@ -28,7 +28,7 @@ rated_runs as (
         details.grade,
         course_runs.run_order,
         details.certificate_eligible = 'Y' as is_eligible,
-        details.grade >= courses.pass_grade as reaches_pass_grade,
+        details.grade >= course_runs.pass_grade as reaches_pass_grade,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
         -- the newest eligible run decides; where none is eligible, the newest
         course_runs.run_order + if(details.certificate_eligible = 'Y', 1000000, 0) as deciding_rank,
@@ -36,7 +36,6 @@ rated_runs as (
         details.grade + course_runs.run_order / 1000000000 as grade_rank
     from course_instancedetails as details
     inner join course_runs on details.course_instance = course_runs.course_instance
-    inner join courses on details.course = courses.course
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
 ),
 

@@ -4,7 +4,7 @@
 with
 
 courses as (
-    select * from {{ ref('courses') }}
+    select * from {{ ref('stg_seeds__courses') }}
 ),
 
 this_program as (
@@ -19,7 +19,8 @@ final as (
         courses.title,
         courses.file_prefix,
         {{ decimal_number('courses.pass_grade') }} as pass_grade,
-        courses.is_capstone = 'true' as is_capstone
+        courses.is_capstone = 'true' as is_capstone,
+        coalesce(courses.offered, 'true') = 'true' as is_offered
     from courses
     inner join this_program on courses.program = this_program.program
 )

@@ -121,7 +121,7 @@ def _load(spark: SparkSession, program: str) -> None:
         columns = ", ".join(f"{column} {type_name}" for column, type_name in table.columns.items())
         _save(spark, f"{program}_mailing.{name}", columns, table.rows)
     _save(spark, f"{program}_last_build.report_files", _LAST_REPORT_FILES, [])
-    _load_reports(spark, f"{program}_edx", data_dir() / program)
+    _load_reports(spark, f"{program}_edx", list(inputs.reports(program, data_dir())))
 
 
 def _save(spark: SparkSession, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
@@ -129,8 +129,7 @@ def _save(spark: SparkSession, table: str, columns: str, rows: list[tuple[Any, .
     spark.createDataFrame(rows, columns).write.saveAsTable(table)
 
 
-def _load_reports(spark: SparkSession, schema: str, folder: Path) -> None:
-    reports = list(edx_files.list_folder(folder))
+def _load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> None:
     for file_id, report in enumerate(reports, start=1):
         report.file_id = file_id
         with edx_files.refusing(report):

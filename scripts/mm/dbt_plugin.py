@@ -96,9 +96,8 @@ class Plugin(BasePlugin):
         if flags.WHICH in {"build", "run"}:
             self._project = self._project_version()
             note = last_build.take_away_note(conn)
-            has_lost = edx_reports.load_folder(
-                conn, self.data_dir / self.program, afresh=bool(flags.FULL_REFRESH)
-            )
+            reports = inputs.reports(self.program, self.data_dir)
+            has_lost = edx_reports.load(conn, reports, afresh=bool(flags.FULL_REFRESH))
             may_keep = False
             if note and not has_lost:
                 published_by, newest_file_id = note

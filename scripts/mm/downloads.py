@@ -14,10 +14,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mm import inputs
 from mm.days import day_of, end_of, read_day
-from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, Report, identify, list_folder, refusing
+from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, Report, identify, refusing
 from mm.export import whole_file
-from mm.seeds import check_seeds, rows_of
+from mm.seeds import check_seeds, longest_prefix, prefixes_of, rows_of
 from mm.settings import PROJECT, TEMPLATES, ReaderError, data_dir
 
 KINDS = (GRADE_REPORT, PROFILE_REPORT)
@@ -75,26 +76,23 @@ def list_runs(
         for row in rows_of("courses", seeds)
         if row["program"] == program
     }
-    courses = {
-        row["file_prefix"].lower(): row["course"]
-        for name in ("courses", "course_aliases")
-        for row in rows_of(name, seeds)
-    }
+    prefixes = prefixes_of(seeds)
+    own = prefixes.get(program, {})
     known: dict[str, _Known] = {}
     for row in rows_of("course_runs", seeds):
         instance = row["course_instance"]
         known.setdefault(instance.lower(), _Known(instance)).rows.append(row)
-    reports, unreadable = _read_folder(data_dir() / program, now)
+    reports, unreadable = _read(inputs.reports(program, data_dir(), seeds), now)
     for report in reports:
         instance, stamp = report.course_instance or "", (report.reported_at or now).replace(tzinfo=UTC)
         newest = known.setdefault(instance.lower(), _Known(instance)).newest
         newest[report.kind] = max(stamp, newest.get(report.kind, stamp))
     runs = []
     for each in known.values():
-        prefix = _prefix(each, courses)
-        if prefix is not None and courses[prefix] in positions:
+        prefix = _prefix(each, prefixes)
+        if prefix in own:
             link = _link(base, each.course_instance, len(prefix))
-            runs.append(_judged(each, courses[prefix], link, now, older_than))
+            runs.append(_judged(each, own[prefix], link, now, older_than))
     runs.sort(
         key=lambda run: (
             positions[run.course],
@@ -194,10 +192,10 @@ def _lms_base(program: str, seeds: Path) -> str:
     return base.rstrip("/")
 
 
-def _read_folder(folder: Path, now: datetime) -> tuple[list[Report], list[str]]:
-    """Return the reports in a folder that a build would count, and why others cannot be read."""
+def _read(found: Iterable[Report], now: datetime) -> tuple[list[Report], list[str]]:
+    """Return the reports that a build would count, and why others cannot be read."""
     reports, unreadable = [], []
-    for report in list_folder(folder):
+    for report in found:
         with refusing(report):
             identify(report)
         if report.kind not in KINDS or report.ignored or not report.reported_at:
@@ -211,20 +209,20 @@ def _read_folder(folder: Path, now: datetime) -> tuple[list[Report], list[str]]:
     return reports, unreadable
 
 
-def _prefix(run: _Known, courses: dict[str, str]) -> str | None:
+def _prefix(run: _Known, prefixes: dict[str, dict[str, str]]) -> str | None:
     """Return the longest prefix that the run's name begins with; None where it is of no course."""
-    key = run.course_instance.lower()
-    fitting = [prefix for prefix in courses if prefix and key.startswith(f"{prefix}_")]
-    prefix = max(fitting, key=len, default=None)
+    prefix = longest_prefix(run.course_instance, prefixes)
     # 3_1T2017 behind 6.041x is of another course, 6.041x_3
-    if prefix and not run.rows and re.match(r"[0-9]{1,2}_", key[len(prefix) + 1 :]):
+    if prefix and not run.rows and re.match(r"[0-9]{1,2}_", run.course_instance[len(prefix) + 1 :]):
         return None
     return prefix
 
 
 def _judged(run: _Known, course: str, link: str | None, now: datetime, older_than: timedelta) -> Run:
     starts_on, ends_on = _day(run, "starts_on"), _day(run, "ends_on")
-    roles = tuple(role for role in _ROLES if any(row["run_role"] == role for row in run.rows))
+    # a run may be another program's current one, and a coming one here
+    said = {row["run_role"] for row in run.rows if row["course"] == course}
+    roles = tuple(role for role in _ROLES if role in said)
     today = day_of(now)
     to_fetch: Iterable[str] = ()
     if ends_on and ends_on < today:

@@ -153,7 +153,7 @@ class RefusedError(Exception):
 class Report:
     """What is known of one file. `ignored` and `refused` say why its rows do not count (None: they may).
 
-    name: the path below the program's folder. lines: how many its text has, and whether the last one has an
+    name: the path from the program's folder on. lines: how many its text has, and whether the last one has an
     end. row_count: how many records are loaded or damaged, None where none were.
     """
 
@@ -201,10 +201,11 @@ class Report:
         return is_of_use and self.refused is None
 
 
-def list_folder(folder: Path) -> Iterator[Report]:
+def list_folder(folder: Path, home: Path | None = None) -> Iterator[Report]:
     """Go through what lies in a folder, to any depth, less what systems leave behind.
 
-    Linked folders come after the others, and no folder is read twice.
+    Linked folders come after the others, and no folder is read twice. home: the program's folder, from which
+    files are named, where it is another one.
     """
     folders, linked, seen = [folder], [], set()
     while folders or linked:
@@ -218,7 +219,7 @@ def list_folder(folder: Path) -> Iterator[Report]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            report = _report(here, folder)
+            report = _report(here, home or folder)
             report.refused = f"it is a folder that cannot be read ({error.strerror})"
             yield report
             continue
@@ -228,15 +229,22 @@ def list_folder(folder: Path) -> Iterator[Report]:
             if path.is_dir() and not _is_csv(path.name):
                 (linked if path.is_symlink() else folders).append(path)
             else:
-                yield _report(path, folder)
+                yield _report(path, home or folder)
 
 
-def _report(path: Path, folder: Path) -> Report:
+def _report(path: Path, home: Path) -> Report:
     try:
         status = path.stat()
     except OSError:
         status = path.lstat()
-    return Report(path, path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns)
+    name = Path(os.path.relpath(path, home)).as_posix()
+    return Report(path, name, status.st_size, status.st_mtime_ns)
+
+
+def course_instance_of(name: str) -> str | None:
+    """Return the course run that a file's name says it reports on; None where it is not named so."""
+    match = _REPORT_NAME.fullmatch(_without_endings(name)[0])
+    return _course_instance(match["prefix"]) if match else None
 
 
 def identify(report: Report) -> None:

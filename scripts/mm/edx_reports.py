@@ -8,7 +8,7 @@ import glob
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import accumulate
@@ -48,8 +48,8 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(found)
 
 
-def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: bool = False) -> bool:
-    """Make the schema `edx` hold just what is in `folder`; files already loaded are not opened again.
+def load(connection: duckdb.DuckDBPyConnection, reports: Iterable[Report], *, afresh: bool = False) -> bool:
+    """Make the schema `edx` hold just these files, not yet identified; those loaded are not opened again.
 
     A file is the same while its path, size and time of modification are. `afresh` forgets what was loaded.
     Returns whether something that was loaded had to go.
@@ -60,7 +60,7 @@ def load_folder(connection: duckdb.DuckDBPyConnection, folder: Path, *, afresh: 
             "select file_id, path, size_bytes, modified_ns from edx.report_files"
         ).fetchall()
     }
-    present = {(r.location, r.size_bytes, r.modified_ns): r for r in edx_files.list_folder(folder)}
+    present = {(r.location, r.size_bytes, r.modified_ns): r for r in reports}
     gone = [file_id for key, file_id in loaded.items() if afresh or key not in present]
     new = [report for key, report in present.items() if afresh or key not in loaded]
     with _transaction(connection):

@@ -1,13 +1,15 @@
 """What a build needs beside the downloads, whichever engine builds: its lock, and the mailing records."""
 
 import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from mm import edx_files, send_log
 from mm.addresses import read_address
+from mm.edx_files import Report
 from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts
-from mm.seeds import rows_of
+from mm.seeds import longest_prefix, prefixes_of, rows_of
 from mm.settings import ReaderError
 
 _SEEDS = Path("seeds")
@@ -48,6 +50,31 @@ def lock_builds(program: str, database_dir: Path) -> TextIO:
         message = f"Another build of {program} is running: wait until it has ended, then build again."
         raise ReaderError(message) from None
     return file
+
+
+def reports(program: str, data_dir: Path, seeds: Path = _SEEDS) -> Iterator[Report]:
+    """Go through what lies in the program's folder, then through what others' hold on courses of both.
+
+    Of another program's folder it gives the reports whose names begin with a prefix that a course of this
+    program has, too; the seeds must be right.
+    """
+    folder = data_dir / program
+    seen = set()
+    for report in edx_files.list_folder(folder):
+        seen.add(report.path.resolve())
+        yield report
+    prefixes = prefixes_of(seeds)
+    own = prefixes.get(program, {})
+    for other, theirs in prefixes.items():
+        if other == program or own.keys().isdisjoint(theirs):
+            continue
+        for report in edx_files.list_folder(data_dir / other, folder):
+            course_instance = edx_files.course_instance_of(report.path.name)
+            is_own = course_instance and longest_prefix(course_instance, prefixes) in own
+            # what a folder holds that cannot be read is not known; one folder may be a link to another
+            if (is_own or report.refused) and report.path.resolve() not in seen:
+                seen.add(report.path.resolve())
+                yield report
 
 
 def read_not_learners(data_dir: Path) -> list[NotLearner]:

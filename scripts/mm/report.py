@@ -72,7 +72,9 @@ def render_report(
                 all_rows(connection, "from certificate_summary order by no_certificate_eligible"),
             ),
             stages=stages_chart("stages", "Learners by stage", stages),
+            tracks=all_rows(connection, _TRACKS),
             one_to_go=all_rows(connection, _ONE_TO_GO),
+            all_offered=not all_rows(connection, "from courses where not is_offered"),
             learners=all_rows(connection, _LEARNERS) if with_learners else None,
             funnels=[_funnel(course) for course in courses],
             course_runs=_course_runs(courses, runs),
@@ -93,6 +95,18 @@ _ONE_TO_GO = """
     where learner_progress.stage = 'one to go'
     group by courses.position, courses.title, learner_progress.next_course
     order by courses.position nulls last
+"""
+
+_TRACKS = """
+    select
+        track,
+        any_value(certificates_required) as certificates_required,
+        count(*) filter (is_complete) as complete,
+        count(*) filter (certificates_to_go = 1) as one_to_go,
+        count(*) filter (is_nearest) as nearest
+    from learner_tracks
+    group by track
+    order by complete desc, one_to_go desc, nearest desc, track
 """
 
 _LEARNERS = """

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -41,6 +42,30 @@ def rows_of(name: str, folder: Path) -> list[dict[str, str]]:
     """
     with (folder / f"{name}.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file, restval=""))
+
+
+def prefixes_of(folder: Path) -> dict[str, dict[str, str]]:
+    """Return by program which course each file prefix is of, older ones included; prefixes in lower case."""
+    courses = rows_of("courses", folder)
+    prefixes: dict[str, dict[str, str]] = {row["program"]: {} for row in courses}
+    for row in courses:
+        prefixes[row["program"]][row["file_prefix"].lower()] = row["course"]
+    for alias in rows_of("course_aliases", folder):
+        for row in courses:
+            if row["course"] == alias["course"]:
+                prefixes[row["program"]][alias["file_prefix"].lower()] = row["course"]
+    return prefixes
+
+
+def longest_prefix(course_instance: str, prefixes: dict[str, dict[str, str]]) -> str | None:
+    """Return the longest prefix of any program that a run's name begins with; None where none fits.
+
+    prefixes: as prefixes_of gives them.
+    """
+    key = course_instance.lower()
+    every = chain.from_iterable(prefixes.values())
+    fitting = [prefix for prefix in every if prefix and key.startswith(f"{prefix}_")]
+    return max(fitting, key=len, default=None)
 
 
 def _columns(seed: dict) -> Iterator[Column]:

@@ -13,6 +13,10 @@ learners as (
     select * from {{ ref('learners') }}
 ),
 
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
+),
+
 unsubscribed as (
     select * from {{ ref('stg_mailing__unsubscribed') }}
 ),
@@ -45,7 +49,7 @@ final as (
         triggers.student_id,
         triggers.trigger_course,
         case
-            when triggers.no_certificate_eligible >= this_program.certificates_required
+            when learner_progress.certificates_to_go = 0
                 then 'whole series certified'
             when learners.is_retired
                 then 'retired account'
@@ -78,6 +82,7 @@ final as (
     cross join this_program
     cross join opt_in_lists
     inner join learners on triggers.student_id = learners.student_id
+    inner join learner_progress on triggers.student_id = learner_progress.student_id
     left join bounced on lower(trim(learners.email)) = bounced.email
     left join unsubscribed on lower(trim(learners.email)) = unsubscribed.email
     left join email_preferences on lower(trim(learners.email)) = email_preferences.email

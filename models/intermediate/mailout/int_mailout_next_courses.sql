@@ -1,61 +1,28 @@
--- One row per trigger that has a next course, the first that is not settled, with a run to take it in.
+-- One row per trigger that has a next course, with a run to take it in.
 with
 
-triggers as (
-    select * from {{ ref('int_mailout_triggers') }}
+needed_courses as (
+    select * from {{ ref('int_mailout_needed_courses') }}
 ),
 
 this_program as (
     select * from {{ ref('this_program') }}
 ),
 
-courses as (
-    select * from {{ ref('this_program_courses') }}
-),
-
 course_runs as (
     select * from {{ ref('this_program_course_runs') }}
-),
-
-learner_courses as (
-    select * from {{ ref('learner_courses') }}
 ),
 
 course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
 ),
 
-unsettled as (
-    select
-        triggers.student_id,
-        triggers.trigger_course,
-        courses.course as next_course
-    from triggers
-    cross join this_program
-    inner join courses on not courses.is_capstone
-    left join learner_courses
-        on triggers.student_id = learner_courses.student_id and courses.course = learner_courses.course
-    where
-        not coalesce(learner_courses.is_settled, false)
-        and (
-            triggers.trigger_course_verified = 1
-            -- who passed as an auditor upgrades that course first, and with all but one needs no other
-            or (
-                courses.course != triggers.trigger_course
-                and triggers.no_certificate_eligible < this_program.certificates_required - 1
-            )
-        )
-    qualify row_number() over (
-        partition by triggers.student_id, triggers.trigger_course order by courses.position
-    ) = 1
-),
-
 -- each coming run, open until the first of the days after which it could no more be taken so that it counts
 runs as (
     select
-        unsettled.student_id,
-        unsettled.trigger_course,
-        unsettled.next_course,
+        needed_courses.student_id,
+        needed_courses.trigger_course,
+        needed_courses.next_course,
         course_runs.course_instance,
         course_runs.title,
         course_runs.link,
@@ -68,12 +35,12 @@ runs as (
                 then least(course_runs.upgrade_ends_on, course_runs.ends_on)
             else course_runs.ends_on
         end as open_until
-    from unsettled
+    from needed_courses
     inner join course_runs
-        on unsettled.next_course = course_runs.course and course_runs.run_role = 'coming'
+        on needed_courses.next_course = course_runs.course and course_runs.run_role = 'coming'
     left join course_instancedetails as details
         on
-            unsettled.student_id = details.learner_id
+            needed_courses.student_id = details.learner_id
             and lower(course_runs.course_instance) = lower(details.course_instance)
             and coalesce(details.enrollment_status, '') != 'unenrolled'
 ),

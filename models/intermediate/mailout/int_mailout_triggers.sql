@@ -15,18 +15,6 @@ courses as (
     select * from {{ ref('this_program_courses') }}
 ),
 
-learner_courses as (
-    select * from {{ ref('learner_courses') }}
-),
-
-certificates as (
-    select
-        student_id,
-        count(*) filter (where is_certificate_eligible) as no_certificate_eligible
-    from learner_courses
-    group by student_id
-),
-
 final as (
     select
         details.learner_id as student_id,
@@ -39,8 +27,7 @@ final as (
         if(details.enrollment_track = 'audit', 0, 1) as trigger_course_verified,
         details.certificate_delivered = 'Y' as is_certificate_delivered,
         details.enrollment_status,
-        details.reported_at,
-        certificates.no_certificate_eligible
+        details.reported_at
     from course_instancedetails as details
     inner join course_runs
         on
@@ -48,11 +35,10 @@ final as (
             and lower(details.course_instance) = lower(course_runs.course_instance)
             and course_runs.run_role = 'current'
     inner join courses on course_runs.course = courses.course
-    inner join certificates on details.learner_id = certificates.student_id
     where
         not courses.is_capstone
         and (
-            (details.enrollment_track = 'audit' and details.grade >= courses.pass_grade)
+            details.audit_passed = 'Y'
             or (coalesce(details.enrollment_track, '') != 'audit' and details.certificate_eligible = 'Y')
         )
 )

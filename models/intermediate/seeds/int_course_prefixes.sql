@@ -2,7 +2,7 @@
 with
 
 courses as (
-    select * from {{ ref('courses') }}
+    select * from {{ ref('stg_seeds__courses') }}
 ),
 
 course_aliases as (

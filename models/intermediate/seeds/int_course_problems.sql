@@ -9,7 +9,7 @@ courses as (
     select
         *,
         'courses.csv, course ' || coalesce(course, 'empty') as seed_row
-    from {{ ref('courses') }}
+    from {{ ref('stg_seeds__courses') }}
 ),
 
 course_aliases as (
@@ -21,6 +21,26 @@ course_aliases as (
 
 course_runs as (
     select * from {{ ref('stg_seeds__course_runs') }}
+),
+
+requirement_courses as (
+    select * from {{ ref('requirement_courses') }}
+),
+
+-- courses that a mail may suggest
+suggested as (
+    select * from courses
+    where
+        coalesce(offered, 'true') != 'false'
+        and (
+            is_capstone = 'false'
+            or exists (
+                select 1 from requirement_courses
+                where
+                    requirement_courses.program = courses.program
+                    and requirement_courses.course = courses.course
+            )
+        )
 ),
 
 final as (
@@ -67,13 +87,18 @@ final as (
     union all
     select
         seed_row,
-        'it has no coming run in seeds/course_runs.csv, which every course of a series needs' as problem
+        'its offered, ' || offered || ', is neither true nor false' as problem
     from courses
+    where offered not in ('true', 'false')
+    union all
+    select
+        seed_row,
+        'it has no coming run in seeds/course_runs.csv, which every course of a series needs' as problem
+    from suggested
     where
-        is_capstone = 'false'
-        and not exists (
+        not exists (
             select 1 from course_runs
-            where course_runs.course = courses.course and course_runs.run_role = 'coming'
+            where course_runs.course = suggested.course and course_runs.run_role = 'coming'
         )
     union all
     select

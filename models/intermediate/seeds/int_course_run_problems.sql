@@ -1,8 +1,8 @@
--- One row per thing that is wrong in a row of seeds/course_runs.csv.
+-- One row per thing that is wrong in a row of seeds/course_runs.csv or course_run_pass_grades.csv.
 with
 
 courses as (
-    select * from {{ ref('courses') }}
+    select * from {{ ref('stg_seeds__courses') }}
 ),
 
 course_prefixes as (
@@ -11,6 +11,13 @@ course_prefixes as (
 
 course_runs as (
     select * from {{ ref('stg_seeds__course_runs') }}
+),
+
+run_pass_grades as (
+    select
+        *,
+        'course_run_pass_grades.csv, run ' || coalesce(course_instance, 'empty') as seed_row
+    from {{ ref('course_run_pass_grades') }}
 ),
 
 checked as (
@@ -70,6 +77,26 @@ final as (
         from checked
         where {{ day }} is not null and {{ iso_date(day) }} is null
     {%- endfor %}
+    union all
+    select
+        seed_row,
+        'its pass_grade, ' || coalesce(pass_grade, 'empty')
+        || ', is no number from 0 to 1 (0.65 is 65 %)' as problem
+    from run_pass_grades
+    where coalesce({{ decimal_number('pass_grade') }}, -1) not between 0 and 1
+    union all
+    select
+        seed_row,
+        'its course_instance does not begin with a file_prefix of seeds/courses.csv'
+        || ' or course_aliases.csv and a _' as problem
+    from run_pass_grades
+    where
+        not exists (
+            select 1 from course_prefixes
+            where
+                left(lower(run_pass_grades.course_instance), length(course_prefixes.file_prefix) + 1)
+                = lower(course_prefixes.file_prefix) || '_'
+        )
     -- enrolment alone may end before the start
     {%- for day in ['ends_on', 'upgrade_ends_on'] %}
         union all

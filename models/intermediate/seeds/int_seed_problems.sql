@@ -17,6 +17,10 @@ course_run_problems as (
     select * from {{ ref('int_course_run_problems') }}
 ),
 
+requirement_problems as (
+    select * from {{ ref('int_requirement_problems') }}
+),
+
 repeated_rows as (
     select * from {{ ref('int_seed_rows_repeated') }}
 ),
@@ -27,6 +31,8 @@ problems as (
     select * from course_problems
     union all
     select * from course_run_problems
+    union all
+    select * from requirement_problems
     union all
     select * from repeated_rows
 ),

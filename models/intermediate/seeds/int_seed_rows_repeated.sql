@@ -6,7 +6,7 @@ programs as (
 ),
 
 courses as (
-    select * from {{ ref('courses') }}
+    select * from {{ ref('stg_seeds__courses') }}
 ),
 
 course_prefixes as (
@@ -19,6 +19,18 @@ course_runs as (
 
 enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
+),
+
+run_pass_grades as (
+    select * from {{ ref('course_run_pass_grades') }}
+),
+
+requirements as (
+    select * from {{ ref('stg_seeds__requirements') }}
+),
+
+requirement_courses as (
+    select * from {{ ref('requirement_courses') }}
 ),
 
 said_times as (
@@ -46,12 +58,15 @@ said_days as (
 keys as (
     select 'programs.csv, program ' || program as seed_row from programs
     union all
-    select 'courses.csv, course ' || course from courses
+    select 'courses.csv, course ' || course || ' of ' || program as seed_row from courses
     union all
     select 'courses.csv, position ' || {{ whole_number('position') }} || ' of program ' || program as seed_row
     from courses
     union all
-    select 'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix) from course_prefixes
+    select
+        'courses.csv and course_aliases.csv, file_prefix ' || lower(file_prefix)
+        || ' of ' || program as seed_row
+    from course_prefixes
     union all
     select 'course_runs.csv, current run of course ' || course from course_runs
     where run_role = 'current'
@@ -67,6 +82,18 @@ keys as (
     select 'course_runs.csv, a year and term of run ' || run_key from said_times
     union all
     select 'course_runs.csv, the ' || kind || ' of run ' || run_key as seed_row from said_days
+    union all
+    select 'course_run_pass_grades.csv, run ' || lower(course_instance) as seed_row from run_pass_grades
+    union all
+    select
+        'requirements.csv, requirement ' || requirement || ' of track ' || track
+        || ' of program ' || program as seed_row
+    from requirements
+    union all
+    select
+        'requirement_courses.csv, course ' || course || ' of track ' || track
+        || ' of program ' || program as seed_row
+    from requirement_courses
     union all
     select 'enrollment_tracks.csv, track ' || track from enrollment_tracks
 ),

@@ -9,8 +9,8 @@ downloads as (
     select * from {{ ref('int_downloads') }}
 ),
 
-courses as (
-    select * from {{ ref('this_program_courses') }}
+course_runs as (
+    select * from {{ ref('int_course_runs_ordered') }}
 ),
 
 enrollment_tracks as (
@@ -20,12 +20,12 @@ enrollment_tracks as (
 states as (
     select
         history.*,
-        history.grade >= courses.pass_grade as has_passed,
+        history.grade >= course_runs.pass_grade as has_passed,
         history.certificate_eligible = 'Y' as is_certified,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
         history.is_reported and coalesce(history.enrollment_status, '') != 'unenrolled' as is_enrolled
     from learner_course_history as history
-    inner join courses on history.course = courses.course
+    inner join course_runs on history.course_instance = course_runs.course_instance
     left join enrollment_tracks on history.enrollment_track = enrollment_tracks.track
 ),
 

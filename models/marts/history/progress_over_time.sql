@@ -9,8 +9,8 @@ downloaded_rows as (
     select * from {{ ref('int_downloaded_rows') }}
 ),
 
-courses as (
-    select * from {{ ref('this_program_courses') }}
+course_runs as (
+    select * from {{ ref('int_course_runs_ordered') }}
 ),
 
 enrollment_tracks as (
@@ -28,12 +28,12 @@ final as (
         ) as enrolled,
         count(*) filter (where downloaded.grade > 0) as attempted,
         count(*) filter (
-            where downloaded.certificate_eligible = 'Y' or downloaded.grade >= courses.pass_grade
+            where downloaded.certificate_eligible = 'Y' or downloaded.grade >= course_runs.pass_grade
         ) as passed,
         count(*) filter (where enrollment_tracks.is_verified = 'true') as verified,
         count(*) filter (where downloaded.certificate_eligible = 'Y') as certificate_eligible
     from downloads
-    inner join courses on downloads.course = courses.course
+    inner join course_runs on downloads.course_instance = course_runs.course_instance
     -- a download may list nobody
     left join downloaded_rows as downloaded
         on

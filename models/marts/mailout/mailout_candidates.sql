@@ -17,6 +17,10 @@ learners as (
     select * from {{ ref('learners') }}
 ),
 
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
+),
+
 this_program as (
     select * from {{ ref('this_program') }}
 ),
@@ -33,8 +37,9 @@ final as (
         triggers.trigger_course_link,
         triggers.trigger_course_verified,
         triggers.is_certificate_delivered,
-        triggers.no_certificate_eligible::integer as no_certificate_eligible,
-        this_program.certificates_required,
+        learner_progress.certificates_required
+        - learner_progress.certificates_to_go as no_certificate_eligible,
+        learner_progress.certificates_required,
         next_courses.next_course,
         next_courses.next_course_title,
         next_courses.next_course_link,
@@ -47,6 +52,7 @@ final as (
     from triggers
     cross join this_program
     inner join learners on triggers.student_id = learners.student_id
+    inner join learner_progress on triggers.student_id = learner_progress.student_id
     inner join choices
         on
             triggers.student_id = choices.student_id

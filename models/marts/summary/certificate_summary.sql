@@ -19,7 +19,9 @@ numbers as (
 final as (
     select
         numbers.no_certificate_eligible::integer as no_certificate_eligible,
-        count(learner_progress.student_id) as learners
+        count(learner_progress.student_id) as learners,
+        count(*) filter (where learner_progress.stage = 'one to go') as all_but_one_certified,
+        count(*) filter (where learner_progress.stage = 'series complete') as whole_series_certified
     from numbers
     left join learner_progress on numbers.no_certificate_eligible = learner_progress.no_certificate_eligible
     group by numbers.no_certificate_eligible

@@ -22,12 +22,11 @@ learner_runs as (
         course_runs.course_instance,
         details.grade > 0 as has_attempted,
         details.certificate_eligible = 'Y' as is_certificate_eligible,
-        details.certificate_eligible = 'Y' or details.grade >= courses.pass_grade as has_passed,
+        details.certificate_eligible = 'Y' or details.grade >= course_runs.pass_grade as has_passed,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
         details.audit_passed = 'Y' as has_audit_passed,
         details.enrollment_status = 'unenrolled' as has_left
     from course_runs
-    inner join courses on course_runs.course = courses.course
     inner join course_instancedetails as details on course_runs.course_instance = details.course_instance
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
 ),
@@ -67,7 +66,8 @@ final as (
         {{ share('counted.verified', 'counted.learners') }} as verified_share,
         {{ share('counted.verified_passed', 'counted.learners') }} as verified_passed_share,
         {{ share('counted.certificate_eligible', 'counted.learners') }} as certificate_eligible_share,
-        {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share
+        {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share,
+        course_runs.pass_grade
     from course_runs
     inner join courses on course_runs.course = courses.course
     left join counted on course_runs.course_instance = counted.course_instance
