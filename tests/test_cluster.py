@@ -200,6 +200,14 @@ def build_while_a_worker_dies(place: Place, program: str) -> Build:
 def everything(place: Place) -> tuple[Path, Build, Build]:
     """Build a folder with all that with DuckDB, then with a cluster's Spark, each with a masked file."""
     write_all(place)
+    # two tracks, of which the seed's first is not the alphabet's
+    place.change_seed(
+        "requirements.csv", "courses_required\n", "courses_required\nlgdm,Zeta,core,2\nlgdm,Alpha,core,2\n"
+    )
+    listed = ("Zeta,core,lgdm1x", "Zeta,core,lgdm2x", "Alpha,core,lgdm3x", "Alpha,core,lgdm4x")
+    place.change_seed(
+        "requirement_courses.csv", ",course\n", ",course\n" + "".join(f"lgdm,{each}\n" for each in listed)
+    )
     place = replace(place, mask_secret="an invented secret of the tests")  # noqa: S106 - of the tests
     on_laptop = place.build("lgdm").passed()
     kept = on_laptop.published.rename(place.root / "laptop.duckdb")
@@ -237,8 +245,10 @@ def test_the_folder_has_what_engines_could_differ_in(everything: tuple[Path, Bui
             (select count(*) from learners where is_retired),
             (select count(*) from send_log),
             (select count(distinct status) > 2 from report_files),
-            (select count(*) from mailout_candidates where excluded_reason = 'unsubscribed')
-    """) == [(True, True, True, True, 1, 2, True, 1)]
+            (select count(*) from mailout_candidates where excluded_reason = 'unsubscribed'),
+            (select bool_and(track = 'Zeta') from learner_progress where certificates_to_go = 2),
+            (select count(*) > 0 from learner_progress where certificates_to_go < 2)
+    """) == [(True, True, True, True, 1, 2, True, 1, True, True)]
 
 
 def test_both_engines_warn_of_the_same(everything: tuple[Path, Build, Build]) -> None:

@@ -7,7 +7,6 @@ second published file, without names (see mask.py).
 """
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,8 +36,6 @@ class Plugin(BasePlugin):
 
         Raises DbtRuntimeError for a program that the seeds do not have, or when another build is running.
         """
-        # A seed need not have its optional columns, of which dbt's library would speak.
-        warnings.filterwarnings("ignore", message=".*does not match the name of any column", module="agate")
         self._beginning = Lock()
         self.program = plugin_config["program"]
         os.umask(PRIVATE_UMASK)
