@@ -6,7 +6,12 @@ CLUSTER := $(VENV)/.cluster
 # Old DuckDB clients, which BI tools still have: the published file must open in them.
 CLIENTS := $(VENV)/clients/duckdb-1.0.0 $(VENV)/clients/duckdb-1.4.5
 
-.PHONY: build test lint docs cluster bench mutate differential demo-data lock clean
+# Superset has packages that ours do not go along with, so it has a virtual environment of its own.
+SUPERSET := .venv-superset
+PROGRAM ?= demo
+PORT ?= 8088
+
+.PHONY: build test test-bi lint docs superset cluster bench mutate differential demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
@@ -16,10 +21,18 @@ build: $(INSTALLED)
 test: $(INSTALLED) $(CLIENTS) $(if $(shell command -v java),$(CLUSTER)) lint
 	$(BIN)/pytest
 
+# Superset itself, its dashboards in a browser, and a build while it runs: some minutes, and some 900 MB the first time.
+test-bi: $(INSTALLED) $(SUPERSET)/.installed
+	$(BIN)/pytest tests/bi
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses scripts/mm/combined
+
+# Dashboards on a published file, on this machine alone, until Ctrl-C: `make superset PROGRAM=buslead PORT=8089`.
+superset: $(SUPERSET)/.installed
+	@$(SUPERSET)/bin/python bi/superset/serve.py $(PROGRAM) --port $(PORT)
 
 # What `mm build PROGRAM --on cluster` needs beside the rest: some 500 MB.
 cluster: $(CLUSTER)
@@ -50,6 +63,16 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+# Two of its packages are built here, by the locked setuptools: it comes first, so that nothing unlocked is fetched.
+$(SUPERSET)/.installed: bi/superset/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Superset 6.1 needs Python 3.11 or 3.12, such as by PYTHON=python3.12" \
+	  if sys.version_info >= (3, 13) else 0)'
+	$(PYTHON) -m venv $(SUPERSET)
+	sed -n '/^setuptools==/,/# via/p' $< > $(SUPERSET)/setuptools.txt
+	$(SUPERSET)/bin/pip install --quiet --require-hashes --requirement $(SUPERSET)/setuptools.txt
+	$(SUPERSET)/bin/pip install --quiet --require-hashes --no-build-isolation --requirement $<
+	touch $@
+
 $(CLUSTER): requirements-cluster.txt $(INSTALLED)
 	$(BIN)/pip install --quiet --require-hashes --no-build-isolation --requirement requirements-cluster.txt
 	touch $@
@@ -65,11 +88,12 @@ demo-data: $(INSTALLED)
 	rm -rf data/demo
 	$(BIN)/python scripts/generate_reports.py data/demo --learners 400
 
-COMPILE := uv pip compile pyproject.toml --universal --no-strip-extras --python-version 3.11 --generate-hashes \
+COMPILE := uv pip compile --universal --no-strip-extras --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 lock:
-	$(COMPILE) --extra dev --output-file requirements.txt
-	$(COMPILE) --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
+	$(COMPILE) pyproject.toml --extra dev --output-file requirements.txt
+	$(COMPILE) pyproject.toml --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
+	$(COMPILE) bi/superset/requirements.in --output-file bi/superset/requirements.txt
 
 clean:
-	rm -rf $(VENV) target logs database out
+	rm -rf $(VENV) $(SUPERSET) target logs database out

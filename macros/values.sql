@@ -42,3 +42,17 @@
     {%- endset -%}
     coalesce({{ is_all('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}
+
+{#- How many days before a day a moment was, as INTEGER; 0 where that day or later, NULL for NULL. -#}
+{% macro days_before(moment, day) -%}
+    if(
+        {{ moment }} is null,
+        null,
+        greatest(extract(day from cast({{ day }} as timestamp) - date_trunc('day', {{ moment }})), 0)
+    )::integer
+{%- endmacro %}
+
+{#- The kind of mail in words, from trigger_course_verified. -#}
+{% macro mail_kind(trigger_course_verified) -%}
+    if({{ trigger_course_verified }} = 1, 'earned a certificate', 'passed as an auditor')
+{%- endmacro %}

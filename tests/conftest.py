@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from mail_fixtures import certificate, server, tls, world
+from project_fixtures import built
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-__all__ = ["browser", "certificate", "server", "tls", "world"]
+__all__ = ["browser", "built", "certificate", "server", "tls", "world"]
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 

@@ -41,6 +41,18 @@ course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
 ),
 
+stages_by_country as (
+    select * from {{ ref('stages_by_country') }}
+),
+
+courses_by_country_and_track as (
+    select * from {{ ref('courses_by_country_and_track') }}
+),
+
+course_runs_by_country_and_track as (
+    select * from {{ ref('course_runs_by_country_and_track') }}
+),
+
 learners_by_certificates as (
     select {{ each_of('learners_by_certificates') }} as learners
     from program_summary
@@ -86,6 +98,23 @@ pairs as (
         'learners of all countries' as what,
         (select sum(learners) from country_summary) as summed,
         (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'learners of all stages' as what,
+        (select sum(learners) from stages_by_country) as summed,
+        (select count(*) from coursecompletion) as counted
+    {% for step in ['learners', 'attempted', 'passed', 'verified', 'certificate_eligible'] %}
+        union all
+        select
+            '{{ step }} of all courses by country' as what,
+            (select sum({{ step }}) from courses_by_country_and_track) as summed,
+            (select sum({{ step }}) from course_summary) as counted
+        union all
+        select
+            '{{ step }} of all runs by country' as what,
+            (select sum({{ step }}) from course_runs_by_country_and_track) as summed,
+            (select sum({{ step }}) from course_run_summary) as counted
+    {% endfor %}
 ),
 
 -- who is certificate-eligible has passed; passing is no step behind attempting, because of edX's allowlist

@@ -1,0 +1,37 @@
+-- One row per triggering course, kind of mail, outcome, next course and country: how many candidates.
+with
+
+mailout_candidates as (
+    select * from {{ ref('mailout_candidates') }}
+),
+
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+candidates as (
+    select
+        mailout_candidates.trigger_course as course,
+        mailout_candidates.trigger_course_instance as course_instance,
+        {{ mail_kind('mailout_candidates.trigger_course_verified') }} as mail,
+        coalesce(mailout_candidates.excluded_reason, 'gets a mail') as outcome,
+        mailout_candidates.next_course,
+        learners.country
+    from mailout_candidates
+    inner join learners on mailout_candidates.student_id = learners.student_id
+),
+
+final as (
+    select
+        course,
+        course_instance,
+        mail,
+        outcome,
+        next_course,
+        country,
+        count(*) as candidates
+    from candidates
+    group by course, course_instance, mail, outcome, next_course, country
+)
+
+select * from final
