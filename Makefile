@@ -53,7 +53,7 @@ mutate: $(INSTALLED)
 
 # One page of every table and column, of the demo; it can be opened from the disk.
 docs: build
-	$(BIN)/dbt docs generate --static
+	$(BIN)/dbt docs generate --static --write-json
 	@echo "The documentation is target/static_index.html"
 
 # --no-build-isolation: the editable install uses the locked setuptools, so nothing unlocked is fetched.

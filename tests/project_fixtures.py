@@ -51,6 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         "MM_DATA_DIR": str(PROJECT / "data"),
         "MM_DATABASE_DIR": str(folder / "database"),
         "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_WRITE_JSON": "true",
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     run = subprocess.run(

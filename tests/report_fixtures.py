@@ -155,6 +155,7 @@ class Place:
                 "MM_DATA_DIR": self.data_dir,
                 "MM_DATABASE_DIR": self.database_dir,
                 "DBT_TARGET_PATH": "target",
+                "DBT_WRITE_JSON": "true",
                 "DBT_LOG_PATH": "logs",
                 "DBT_USE_COLORS": "false",
             }

@@ -25,7 +25,16 @@ def read_marts() -> list[dict[str, Any]]:
     """
     target = PROJECT / "target" / "combine"
     done = subprocess.run(  # noqa: S603 - the project's own
-        [dbt_command(), "--quiet", "parse", "--target-path", target, "--log-level-file", "none"],
+        [
+            dbt_command(),
+            "--quiet",
+            "--write-json",
+            "parse",
+            "--target-path",
+            target,
+            "--log-level-file",
+            "none",
+        ],
         cwd=PROJECT,
         stdout=sys.stderr,
         check=False,
