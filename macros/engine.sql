@@ -51,17 +51,6 @@
     max_by({{ value }}, {{ rank }})
 {%- endmacro %}
 
-{#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
-{% macro newest(value, rank) -%}
-    {{ return(adapter.dispatch('newest')(value, rank)) }}
-{%- endmacro %}
-{% macro duckdb__newest(value, rank) -%}
-    max_by({{ value }}, {{ rank }})
-{%- endmacro %}
-{% macro spark__newest(value, rank) -%}
-    max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
-{%- endmacro %}
-
 {#- The texts of a group's rows in one, in an order; NULL where there is none. -#}
 {% macro joined(text, between, order_by) -%}
     {{ return(adapter.dispatch('joined')(text, between, order_by)) }}

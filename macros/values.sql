@@ -35,6 +35,11 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- The value of the row with the highest rank, among the rows in which it is not NULL. -#}
+{% macro newest(value, rank) -%}
+    max_by({{ value }}, {{ rank }}) filter (where {{ value }} is not null)
+{%- endmacro %}
+
 {#- Whether mail can go to a text: an address as HTML's email input has it, with a dot in its domain. -#}
 {% macro is_mail_address(text) -%}
     {%- set address -%}
