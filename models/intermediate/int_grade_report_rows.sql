@@ -1,8 +1,16 @@
 -- One row per record of a grade report; whose record it is may be a reason not to use it.
+-- A table, as many models read it, and a text is slow to read as a number; names are in int_learner_sayings.
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(is_new_file('file_id')) }}",
+    on_schema_change='sync_all_columns'
+) }}
+
 with
 
 grade_report_rows as (
     select * from {{ ref('stg_edx__grade_report_rows') }}
+    where {{ is_new_file('file_id') }}
 ),
 
 not_learners as (
@@ -15,8 +23,6 @@ final as (
         grade_report_rows.line,
         grade_report_rows.line_count,
         grade_report_rows.student_id,
-        grade_report_rows.username,
-        grade_report_rows.email,
         grade_report_rows.grade,
         grade_report_rows.enrollment_track,
         grade_report_rows.verification_status,

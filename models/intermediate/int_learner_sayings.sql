@@ -2,14 +2,18 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
+    select * from {{ ref('stg_edx__grade_report_rows') }}
 ),
 
 profile_report_rows as (
-    select * from {{ ref('int_profile_report_rows') }}
+    select * from {{ ref('stg_edx__profile_report_rows') }}
 ),
 
-final as (
+not_learners as (
+    select * from {{ ref('int_not_learners') }}
+),
+
+readable_rows as (
     select
         file_id,
         line,
@@ -33,6 +37,12 @@ final as (
         reported_at
     from grade_report_rows
     where rejected_reason is null
+),
+
+final as (
+    select readable_rows.*
+    from readable_rows
+    anti join not_learners on readable_rows.student_id = not_learners.student_id
 )
 
 select * from final

@@ -1,8 +1,16 @@
 -- One row per record of a profile report; whose record it is may be a reason not to use it.
+-- A table, as many models read it, and a text is slow to read as a number; names are in int_learner_sayings.
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(is_new_file('file_id')) }}",
+    on_schema_change='sync_all_columns'
+) }}
+
 with
 
 profile_report_rows as (
     select * from {{ ref('stg_edx__profile_report_rows') }}
+    where {{ is_new_file('file_id') }}
 ),
 
 not_learners as (
@@ -15,10 +23,6 @@ final as (
         profile_report_rows.line,
         profile_report_rows.line_count,
         profile_report_rows.student_id,
-        profile_report_rows.username,
-        profile_report_rows.email,
-        profile_report_rows.name,
-        profile_report_rows.country,
         profile_report_rows.file_name,
         profile_report_rows.reported_at,
         not_learners.student_id is null as is_of_learner,

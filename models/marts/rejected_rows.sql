@@ -1,4 +1,5 @@
 -- One row per row of the program's reports that is not used.
+{%- set files = column_values(ref('int_report_rows_rejected'), 'path') %}
 {%- set paths = column_values(ref('int_report_rows_rejected'), 'path', where='raw_text is null') %}
 
 with
@@ -13,6 +14,8 @@ learners as (
 
 learner_sayings as (
     select * from {{ ref('int_learner_sayings') }}
+    -- who said what is looked through only for rows that there are
+    where {{ files != [] }}
 ),
 
 lines as (

@@ -17,30 +17,44 @@ enrollment_tracks as (
     select * from {{ ref('enrollment_tracks') }}
 ),
 
-final as (
+rated_downloads as (
     select
-        downloads.course,
-        downloads.course_instance,
-        downloads.reported_at,
-        downloads.download_number::integer as download_number,
-        count(downloaded.learner_id) filter (
-            where coalesce(downloaded.enrollment_status, '') != 'unenrolled'
-        ) as enrolled,
+        downloads.*,
+        course_runs.pass_grade
+    from downloads
+    inner join course_runs on downloads.course_instance = course_runs.course_instance
+),
+
+counted as (
+    select
+        downloaded.file_id,
+        count(*) filter (where coalesce(downloaded.enrollment_status, '') != 'unenrolled') as enrolled,
         count(*) filter (where downloaded.grade > 0) as attempted,
         count(*) filter (
-            where downloaded.certificate_eligible = 'Y' or downloaded.grade >= course_runs.pass_grade
+            where downloaded.certificate_eligible = 'Y' or downloaded.grade >= rated_downloads.pass_grade
         ) as passed,
         count(*) filter (where enrollment_tracks.is_verified = 'true') as verified,
         count(*) filter (where downloaded.certificate_eligible = 'Y') as certificate_eligible
-    from downloads
-    inner join course_runs on downloads.course_instance = course_runs.course_instance
-    -- a download may list nobody
-    left join downloaded_rows as downloaded
-        on
-            downloads.course_instance = downloaded.course_instance
-            and downloads.download_number = downloaded.download_number
+    from downloaded_rows as downloaded
+    inner join rated_downloads on downloaded.file_id = rated_downloads.file_id
     left join enrollment_tracks on downloaded.enrollment_track = enrollment_tracks.track
-    group by downloads.course, downloads.course_instance, downloads.reported_at, downloads.download_number
+    group by downloaded.file_id
+),
+
+final as (
+    select
+        rated_downloads.course,
+        rated_downloads.course_instance,
+        rated_downloads.reported_at,
+        rated_downloads.download_number::integer as download_number,
+        coalesce(counted.enrolled, 0) as enrolled,
+        coalesce(counted.attempted, 0) as attempted,
+        coalesce(counted.passed, 0) as passed,
+        coalesce(counted.verified, 0) as verified,
+        coalesce(counted.certificate_eligible, 0) as certificate_eligible
+    from rated_downloads
+    -- a download may list nobody
+    left join counted on rated_downloads.file_id = counted.file_id
 )
 
 select * from final
