@@ -44,6 +44,8 @@ TABLES = [
     "learner_course_history",
     "learner_courses",
     "learner_progress",
+    "learner_requirements",
+    "learner_tracks",
     "learners",
     "lgdm_coursecompletion",
     "mailout",

@@ -29,7 +29,7 @@ counted as (
     select
         downloaded.file_id,
         count(*) filter (where coalesce(downloaded.enrollment_status, '') != 'unenrolled') as enrolled,
-        count(*) filter (where downloaded.grade > 0) as attempted,
+        count(*) filter (where downloaded.grade > 0) as with_a_grade,
         count(*) filter (
             where downloaded.certificate_eligible = 'Y' or downloaded.grade >= rated_downloads.pass_grade
         ) as passed,
@@ -48,7 +48,7 @@ final as (
         rated_downloads.reported_at,
         rated_downloads.download_number::integer as download_number,
         coalesce(counted.enrolled, 0) as enrolled,
-        coalesce(counted.attempted, 0) as attempted,
+        coalesce(counted.with_a_grade, 0) as attempted,
         coalesce(counted.passed, 0) as passed,
         coalesce(counted.verified, 0) as verified,
         coalesce(counted.certificate_eligible, 0) as certificate_eligible
