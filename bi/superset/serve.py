@@ -47,8 +47,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8088, help="the port to listen at on this machine")
     parser.add_argument("--out", type=Path, help="where Superset keeps what is its own")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    # SIGINT too, as whoever starts it in the background may have had it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     # What Superset keeps tells of learners.
     os.umask(0o077)
     try:
