@@ -113,6 +113,8 @@ def serve(published: Path, home: Path, port: int) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # Its workers are of its group, so that none is left when it has to be killed.
+            start_new_session=True,
         )
         try:
             _wait_for(server, port, log.name)
@@ -242,11 +244,12 @@ def _request(
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
+    # To gunicorn: at once, without waiting for open connections.
+    server.send_signal(signal.SIGINT)
     try:
         server.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
-        server.kill()
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
