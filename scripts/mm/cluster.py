@@ -33,6 +33,7 @@ from pyspark.sql.udtf import UserDefinedTableFunction
 from mm import edx_files, inputs
 from mm.edx_files import COLUMNS, Report
 from mm.mask import mask_secret, masks_of, publish_with_mask
+from mm.publish import quoted
 from mm.settings import PROJECT, ReaderError, data_dir, database_dir
 
 _OLDEST_JAVA = 17
@@ -253,8 +254,7 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
             connection.execute("set TimeZone = 'UTC'")
             # What a sort has no room for is of learners, too.
             connection.execute("set temp_directory = $1", [str(built.with_suffix(".tmp"))])
-            path = str(built).replace("'", "''")
-            connection.execute(f"attach '{path}' as marts (storage_version 'v1.0.0')")
+            connection.execute(f"attach {quoted(built)} as marts (storage_version 'v1.0.0')")
             connection.execute("use marts")
             models = [result.node for result in results if result.node.resource_type == "model"]
             for model in models:

@@ -11,7 +11,7 @@ import duckdb
 from mm import inputs
 from mm.marts import read_marts
 from mm.mask import KEYED_HASH, Masks, mask_secret, masks_of, publish_with_mask
-from mm.publish import log_of
+from mm.publish import log_of, quoted
 from mm.published import WIDE, all_programs_path, check_unwritten, connect_limited
 from mm.seeds import rows_of
 from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
@@ -69,7 +69,7 @@ def _connected(built: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             # What has no room in memory is of learners, too, and rows need not wait for those before them.
             connection.execute("set temp_directory = $1", [str(built.parent / f"{ALL_PROGRAMS}.tmp")])
             connection.execute("set preserve_insertion_order = false")
-            connection.execute(f"attach '{_quoted(built)}' as {_DATABASE} (storage_version 'v1.0.0')")
+            connection.execute(f"attach {quoted(built)} as {_DATABASE} (storage_version 'v1.0.0')")
             connection.execute(f"use {_DATABASE}")
             yield connection
     except duckdb.OutOfMemoryException as error:
@@ -134,7 +134,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, program: str) -> Iterator[P
     path = database_dir() / f"{program}.duckdb"
     check_unwritten(path, f"mm build {program}")
     try:
-        connection.execute(f"attach '{_quoted(path)}' as \"{program}\" (read_only)")
+        connection.execute(f'attach {quoted(path)} as "{program}" (read_only)')
     except duckdb.Error as error:
         message = (
             f"{path} cannot be read: close the program that has it open for writing, "
@@ -181,7 +181,3 @@ def _masks(marts: Sequence[Mapping[str, Any]], programs: Sequence[str]) -> Masks
     [wide] = (mart["alias"] for mart in marts if mart["name"] == WIDE)
     wide_masks = masks.pop(wide)
     return masks | {f"{program}_{WIDE}": wide_masks for program in programs} | _OWN_MASKS
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -24,7 +24,7 @@ from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_reports, inputs, last_build
 from mm.mask import mask_secret, masks_of, publish_with_mask
-from mm.publish import has_writer, log_of
+from mm.publish import has_writer, log_of, quoted
 from mm.settings import PRIVATE_UMASK, ReaderError
 
 
@@ -54,7 +54,7 @@ class Plugin(BasePlugin):
             self._check_unwritten(path)
         # DuckDB opens a file of which it cannot read every block: these tables a build needs first.
         first = ("from steps.edx.loader", "from steps.edx.report_files")
-        _check_usable(self.working, f"attach '{_quoted(self.working)}' as steps", *first)
+        _check_usable(self.working, f"attach {quoted(self.working)} as steps", *first)
         _check_usable(self.marts, marts.to_sql())
 
     def _check_unwritten(self, path: Path) -> None:
@@ -177,10 +177,6 @@ def _told_by_dbt() -> Iterator[None]:
 def _discard(path: Path) -> None:
     for part in (path, log_of(path)):
         part.unlink(missing_ok=True)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _say(message: str) -> None:

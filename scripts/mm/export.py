@@ -12,6 +12,7 @@ import duckdb
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 
+from mm.publish import quoted
 from mm.published import published
 from mm.settings import PROJECT, ReaderError
 
@@ -112,8 +113,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str, kind: Format, draft:
         headings = ["\ufeff" + column if i == 0 else column for i, column in enumerate(columns)]
         cells = [f'{cell} as "{heading}"' for cell, heading in zip(cells, headings, strict=True)]
     options = "format csv, header" if kind is Format.CSV else "format parquet, compression zstd"
-    target = str(draft).replace("'", "''")
-    connection.execute(f"copy ({_sorted_query(name, cells)}) to '{target}' ({options})")
+    connection.execute(f"copy ({_sorted_query(name, cells)}) to {quoted(draft)} ({options})")
 
 
 def _protected(column: str) -> str:

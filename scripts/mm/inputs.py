@@ -59,15 +59,17 @@ def reports(program: str, data_dir: Path, seeds: Path = _SEEDS) -> Iterator[Repo
     program has, too; the seeds must be right.
     """
     folder = data_dir / program
-    seen = set()
-    for report in edx_files.list_folder(folder):
-        seen.add(report.path.resolve())
-        yield report
     prefixes = prefixes_of(seeds)
     own = prefixes.get(program, {})
-    for other, theirs in prefixes.items():
-        if other == program or own.keys().isdisjoint(theirs):
-            continue
+    others = [
+        other for other, theirs in prefixes.items() if other != program and not own.keys().isdisjoint(theirs)
+    ]
+    seen = set()
+    for report in edx_files.list_folder(folder):
+        if others:
+            seen.add(report.path.resolve())
+        yield report
+    for other in others:
         for report in edx_files.list_folder(data_dir / other, folder):
             course_instance = edx_files.course_instance_of(report.path.name)
             is_own = course_instance and longest_prefix(course_instance, prefixes) in own

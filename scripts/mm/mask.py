@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from mm.publish import publish
+from mm.publish import publish, quoted
 from mm.settings import ReaderError
 
 KEYED_HASH, NOTHING = "keyed hash", "nothing"
@@ -108,8 +108,7 @@ def _write_masked(
     # A connection of its own, so that what the hash is made with goes with it.
     with connection.cursor() as cursor:
         _hash_ids(cursor, database, masks, secret)
-        path = str(target).replace("'", "''")
-        cursor.execute(f"attach '{path}' as {_DATABASE} (storage_version 'v1.0.0')")
+        cursor.execute(f"attach {quoted(target)} as {_DATABASE} (storage_version 'v1.0.0')")
         try:
             for table, masked in masks.items():
                 _copy_masked(cursor, database, table, masked)

@@ -19,6 +19,11 @@ _UNWRITABLE = 0o440
 _NOWHERE = "open-it-read-only/log"
 
 
+def quoted(path: Path) -> str:
+    """Return a path as a text in SQL, for statements that take no parameters."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
 def log_of(database: Path) -> Path:
     """Return where DuckDB logs the changes to a file; a file is there only while there are some."""
     return database.with_name(f"{database.name}.wal")
