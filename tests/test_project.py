@@ -46,6 +46,8 @@ def test_all_tests_are_described(built: Built) -> None:
 def test_all_macros_and_their_arguments_are_described(built: Built) -> None:
     assert without_description(built.macros()) == []
     for macro in built.macros():
+        if macro["name"].startswith("materialization_"):
+            continue  # it takes none: dbt calls it
         name = macro["name"].removeprefix("test_")
         signature = re.search(rf"{{%-? (?:macro|test) {name}\((.*?)\)", macro["macro_sql"])
         assert signature, macro["name"]
