@@ -48,6 +48,16 @@
     coalesce({{ is_all('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}
 
+{#- Whether a username is one that edX gives a retired account. NULL for NULL. -#}
+{% macro is_retired_username(text) -%}
+    left(lower({{ text }}), 9) = 'retired__'
+{%- endmacro %}
+
+{#- Whether an address is one that edX gives a retired account. NULL for NULL. -#}
+{% macro is_retired_email(text) -%}
+    lower({{ text }}) like '%.invalid'
+{%- endmacro %}
+
 {#- How many days before a day a moment was, as INTEGER; 0 where that day or later, NULL for NULL. -#}
 {% macro days_before(moment, day) -%}
     if(

@@ -1,10 +1,6 @@
 -- One row per record of a grade report; whose record it is may be a reason not to use it.
 -- A table, as many models read it, and a text is slow to read as a number; names are in int_learner_sayings.
-{{ config(
-    materialized='incremental',
-    pre_hook="{{ forget(is_new_file('file_id')) }}",
-    on_schema_change='sync_all_columns'
-) }}
+{{ config(materialized='incremental', pre_hook="{{ forget(is_new_file('file_id')) }}") }}
 
 with
 

@@ -39,11 +39,19 @@ ranked_files as (
 sayings as (
     select
         learner_sayings.*,
-        ranked_files.stamp_rank,
         ranked_files.profile_rank,
         ranked_files.is_used or carried_over_rows.file_id is not null as counts,
-        left(lower(learner_sayings.username), 9) = 'retired__' as has_retired_username,
-        lower(learner_sayings.email) like '%.invalid' as has_retired_email
+        -- what tells that an account is retired goes before all else
+        if(
+            {{ is_retired_username('learner_sayings.username') }},
+            2000000000 + ranked_files.stamp_rank,
+            ranked_files.profile_rank
+        ) as username_rank,
+        if(
+            {{ is_retired_email('learner_sayings.email') }},
+            2000000000 + ranked_files.stamp_rank,
+            ranked_files.stamp_rank
+        ) as email_rank
     from learner_sayings
     inner join ranked_files on learner_sayings.file_id = ranked_files.file_id
     left join carried_over_rows
@@ -61,13 +69,10 @@ sayings as (
 told as (
     select
         student_id,
-        {{ newest('username', 'profile_rank') }} as username,
-        {{ newest('email', 'stamp_rank') }} as email,
+        {{ newest('username', 'username_rank') }} as username,
+        {{ newest('email', 'email_rank') }} as email,
         {{ newest('name', 'profile_rank') }} as name,
         {{ newest('country', 'profile_rank') }} as country,
-        coalesce(bool_or(has_retired_username or has_retired_email), false) as is_retired,
-        max_by(username, stamp_rank) filter (where has_retired_username) as retired_username,
-        max_by(email, stamp_rank) filter (where has_retired_email) as retired_email,
         min(reported_at) as first_reported_at,
         max(reported_at) as last_reported_at
     from sayings
@@ -76,18 +81,26 @@ told as (
     having bool_or(counts)
 ),
 
+judged as (
+    select
+        told.*,
+        coalesce({{ is_retired_username('username') }}, false) as has_retired_username,
+        coalesce({{ is_retired_email('email') }}, false) as has_retired_email
+    from told
+),
+
 -- of a retired account nothing is kept that tells who it was
 final as (
     select
         student_id,
-        if(is_retired, retired_username, username) as username,
-        if(is_retired, retired_email, email) as email,
-        if(is_retired, null, name) as name,
-        if(is_retired, null, country) as country,
-        is_retired,
+        if(has_retired_email and not has_retired_username, null, username) as username,
+        if(has_retired_username and not has_retired_email, null, email) as email,
+        if(has_retired_username or has_retired_email, null, name) as name,
+        if(has_retired_username or has_retired_email, null, country) as country,
+        has_retired_username or has_retired_email as is_retired,
         first_reported_at,
         last_reported_at
-    from told
+    from judged
 )
 
 select * from final

@@ -502,10 +502,11 @@ def _head(path: Path) -> bytes:
 def _check_text(path: Path, start: bytes) -> None:
     """Raise RefusedError where a file's first bytes are not those of a CSV file in UTF-8."""
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    beginning = text[:16].lower()
     zeros = start[::2].count(0), start[1::2].count(0)
     if not text:
         reason = "it is empty"
-    elif magic := next((magic for magic in _MAGIC if text.lower().startswith(magic)), None):
+    elif magic := next((magic for magic in _MAGIC if beginning.startswith(magic)), None):
         reason = _MAGIC[magic]
     elif text.startswith(b"PK\x03\x04"):
         reason = "it is a zip archive, not a CSV file: unpack it first"
@@ -556,7 +557,9 @@ def count_lines(report: Report) -> None:
     with report.path.open("rb") as file:
         while chunk := file.read(1 << 20):
             try:
-                decoder.decode(chunk)
+                # what is ASCII throughout need not be decoded, unless a letter began in the chunk before
+                if decoder.getstate()[0] or not chunk.isascii():
+                    decoder.decode(chunk)
             except UnicodeDecodeError as error:
                 line = breaks + chunk[: error.start].count(b"\n") + 1
                 reason = f"line {line}: it is not UTF-8 text (Excel may have saved it): download it again"
