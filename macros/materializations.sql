@@ -1,5 +1,5 @@
-{#- How a model gets into DuckDB: in one statement, in the place of what was there. dbt's own way makes it beside
-    the old one, renames both and drops one, for the sake of readers; the working files have none. -#}
+{#- How a model gets into DuckDB: in one statement, in the place of what was there. dbt's own way makes it
+    beside the old one, renames both and drops one, for the sake of readers; the working files have none. -#}
 
 {% materialization view, adapter='duckdb' %}
     {{ return(put_in_place(this.incorporate(type='view'))) }}
@@ -50,8 +50,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The columns of a published table, in SQL. DuckDB tries each way to write a text and keeps the best, unless it is
-    told: but for what names a person, texts are one of few. -#}
+{#- The columns of a published table, in SQL. DuckDB tries each way to write a text and keeps the best, unless
+    it is told: but for what names a person, texts are one of few. -#}
 {% macro columns_to_write() -%}
     {%- set columns = [] -%}
     {%- if config.get('contract').enforced -%}
@@ -62,7 +62,8 @@
             {%- do columns.append(column.name ~ ' ' ~ column.dtype) -%}
         {%- endfor -%}
     {%- endif -%}
-    {%- set personal = model.columns.values() | selectattr('config.meta.contains') | map(attribute='name') | list -%}
+    {%- set personal = model.columns.values()
+        | selectattr('config.meta.contains') | map(attribute='name') | list -%}
     {%- set written = [] -%}
     {%- for column in columns -%}
         {%- set name, type = column.split(' ')[:2] -%}
