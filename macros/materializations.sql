@@ -38,8 +38,9 @@
         insert into {{ relation }} by name (
             {{ compiled_code }}
         )
-    {%- elif is_published(relation) -%}
-        create or replace table {{ relation }} ({{ columns_to_write() | join(', ') }});
+    {%- elif config.get('contract').enforced -%}
+        {{ get_assert_columns_equivalent(compiled_code) }}
+        create or replace table {{ relation }} {{ get_table_columns_and_constraints() }};
         insert into {{ relation }} by name (
             {{ compiled_code }}
         )
@@ -48,35 +49,6 @@
             {{ compiled_code }}
         )
     {%- endif -%}
-{%- endmacro %}
-
-{#- The columns of a published table, in SQL. DuckDB tries each way to write a text and keeps the best, unless
-    it is told: but for what names a person, texts are one of few. -#}
-{% macro columns_to_write() -%}
-    {%- set columns = [] -%}
-    {%- if config.get('contract').enforced -%}
-        {%- do get_assert_columns_equivalent(compiled_code) -%}
-        {%- do columns.extend(adapter.render_raw_columns_constraints(raw_columns=model.columns)) -%}
-    {%- else -%}
-        {%- for column in get_column_schema_from_query(compiled_code) -%}
-            {%- do columns.append(column.name ~ ' ' ~ column.dtype) -%}
-        {%- endfor -%}
-    {%- endif -%}
-    {%- set personal = model.columns.values()
-        | selectattr('config.meta.contains') | map(attribute='name') | list -%}
-    {%- set written = [] -%}
-    {%- for column in columns -%}
-        {%- set name, type = column.split(' ')[:2] -%}
-        {%- set is_personal = model.config.meta.contains or name in personal -%}
-        {%- set is_one_of_few = type | lower in ['text', 'varchar'] and not is_personal -%}
-        {%- do written.append(column ~ (' using compression dictionary' if is_one_of_few)) -%}
-    {%- endfor -%}
-    {{ return(written) }}
-{%- endmacro %}
-
-{#- The marts stand in a file of their own, which is published. -#}
-{% macro is_published(relation) -%}
-    {{ return(relation.database != target.database) }}
 {%- endmacro %}
 
 {#- Else the model was edited since, and keeps no row: see scripts/mm/last_build.py. -#}
