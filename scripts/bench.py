@@ -39,7 +39,7 @@ from typer import Option
 
 from mm import mailout
 from mm.days import in_words, today
-from mm.optouts import OptOuts
+from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, Program
 from mm.render import Renderer
 from mm.send_log import SendLog
@@ -799,7 +799,7 @@ def send_seconds(count: int, port: int) -> float:
     with SendLog("demo") as log, Sender(server, insecure=False, stop=stop) as sender:
         started = time.perf_counter()
         tally = mailout.send(
-            *(mails, ready, sender, log, OptOuts()),
+            *(mails, ready, sender, log, WhoIsNotMailed("demo")),
             per_second=None,
             resend_unknown=False,
             stop=stop,
