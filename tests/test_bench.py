@@ -1,4 +1,4 @@
-"""Whether `make bench` still measures what mm does: its cases without a build, at a thousandth of the size."""
+"""Whether `make bench` still measures what mm does: its cases without a build, a thousandth of their size."""
 
 import json
 import subprocess
