@@ -21,14 +21,14 @@
     {%- endif -%}
     {{ run_hooks(pre_hooks) }}
     {%- call statement('main') -%}
-        {{ making(relation) }}
+        {{ statement_that_makes(relation) }}
     {%- endcall -%}
     {{ run_hooks(post_hooks) }}
     {%- do adapter.commit() -%}
     {{ return({'relations': [relation]}) }}
 {%- endmacro %}
 
-{% macro making(relation) -%}
+{% macro statement_that_makes(relation) -%}
     {%- if relation.is_view -%}
         create or replace view {{ relation }} as (
             {{ compiled_code }}
