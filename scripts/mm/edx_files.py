@@ -502,7 +502,7 @@ def _head(path: Path) -> bytes:
 def _check_text(path: Path, start: bytes) -> None:
     """Raise RefusedError where a file's first bytes are not those of a CSV file in UTF-8."""
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    beginning = text[:16].lower()
+    beginning = text[: max(map(len, _MAGIC))].lower()
     zeros = start[::2].count(0), start[1::2].count(0)
     if not text:
         reason = "it is empty"
