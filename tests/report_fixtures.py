@@ -31,6 +31,8 @@ DBT = Path(sys.executable).with_name("dbt")
 PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
 PROJECT_FOLDERS = ("analyses", "macros", "models", "scripts", "seeds", "tests")
 BUILD_SECONDS = 300
+# As it is before any test: those that run `mm` in this process change it for all, while scenarios build.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MM_")}
 
 # A course without graded content, cohorts, experiments or teams has just these.
 G4_MINIMAL = (
@@ -146,10 +148,9 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         """What a command that works in this place has to know."""
-        others = {name: value for name, value in os.environ.items() if name != "MM_MASK_SECRET"}
         secret = {} if self.mask_secret is None else {"MM_MASK_SECRET": self.mask_secret}
         return (
-            others
+            ENVIRONMENT
             | secret
             | {
                 "MM_DATA_DIR": self.data_dir,

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from report_fixtures import (
     DBT,
+    ENVIRONMENT,
     Build,
     Place,
     Row,
@@ -148,7 +149,7 @@ def service(place: Place, name: str, *arguments: str) -> Iterator[subprocess.Pop
         process = subprocess.Popen(
             [spark / "bin/spark-class", f"org.apache.spark.deploy.{name}", *arguments],
             cwd=place.root,
-            env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
+            env=ENVIRONMENT | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
             stdout=file,
             stderr=subprocess.STDOUT,
             text=True,

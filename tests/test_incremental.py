@@ -312,7 +312,7 @@ def one_process(place: Place) -> Builds:
     subprocess.run(
         [sys.executable, "-c", BUILD_TWICE, waiting, newer],
         cwd=place.root,
-        env=os.environ | {"MM_DATA_DIR": place.data_dir, "MM_DATABASE_DIR": place.database_dir},
+        env=place.environment,
         check=True,
         capture_output=True,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from mail_fixtures import MailServer, World, candidate
-from report_fixtures import Build, Place, Row, address, grade_report, grade_row, read, scenario
+from report_fixtures import ENVIRONMENT, Build, Place, Row, address, grade_report, grade_row, read, scenario
 
 import mm.published
 from mm.publish import log_of, publish
@@ -353,7 +353,7 @@ def written(place: Place) -> Written:
     """Build, let a client change the file and die and another one stay, and build with a new download."""
     world = World(
         place.root,
-        os.environ | {"MM_DATA_DIR": str(place.data), "MM_DATABASE_DIR": str(place.database)},
+        ENVIRONMENT | {"MM_DATA_DIR": str(place.data), "MM_DATABASE_DIR": str(place.database)},
     )
     out = place.root / "out"
     write_download(place, 1, [11, 12])
