@@ -85,7 +85,8 @@ judged as (
     select
         told.*,
         coalesce({{ is_retired_username('username') }}, false) as has_retired_username,
-        coalesce({{ is_retired_email('email') }}, false) as has_retired_email
+        coalesce({{ is_retired_email('email') }}, false) as has_retired_email,
+        has_retired_username or has_retired_email as is_retired
     from told
 ),
 
@@ -95,9 +96,9 @@ final as (
         student_id,
         if(has_retired_email and not has_retired_username, null, username) as username,
         if(has_retired_username and not has_retired_email, null, email) as email,
-        if(has_retired_username or has_retired_email, null, name) as name,
-        if(has_retired_username or has_retired_email, null, country) as country,
-        has_retired_username or has_retired_email as is_retired,
+        if(is_retired, null, name) as name,
+        if(is_retired, null, country) as country,
+        is_retired,
         first_reported_at,
         last_reported_at
     from judged

@@ -44,7 +44,6 @@ counted as (
         requirement_courses.track,
         requirement_courses.track_order,
         requirement_courses.requirement,
-        requirement_courses.requirement_order,
         requirement_courses.courses_required as required,
         count(*) filter (where (standings.certified_flags & requirement_courses.flag) != 0) as earned,
         count(*) filter (where (standings.settled_flags & requirement_courses.flag) != 0) as settled,
@@ -61,7 +60,6 @@ counted as (
         requirement_courses.track,
         requirement_courses.track_order,
         requirement_courses.requirement,
-        requirement_courses.requirement_order,
         requirement_courses.courses_required
 ),
 
@@ -72,7 +70,6 @@ final as (
         track,
         track_order,
         requirement,
-        requirement_order,
         earned::integer as earned,
         required,
         earned >= required as is_met,
