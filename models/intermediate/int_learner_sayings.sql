@@ -9,11 +9,30 @@ profile_report_rows as (
     select * from {{ ref('stg_edx__profile_report_rows') }}
 ),
 
-not_learners as (
-    select * from {{ ref('int_not_learners') }}
+judged_grade_report_rows as (
+    select * from {{ ref('int_grade_report_rows') }}
 ),
 
-readable_rows as (
+judged_profile_report_rows as (
+    select * from {{ ref('int_profile_report_rows') }}
+),
+
+-- to find out again here which rows they are would take longer than all else
+unusable_rows as (
+    select
+        file_id,
+        line
+    from judged_grade_report_rows
+    where rejected_reason is not null
+    union all
+    select
+        file_id,
+        line
+    from judged_profile_report_rows
+    where rejected_reason is not null
+),
+
+all_rows as (
     select
         file_id,
         line,
@@ -24,7 +43,6 @@ readable_rows as (
         country,
         reported_at
     from profile_report_rows
-    where rejected_reason is null
     union all
     select
         file_id,
@@ -36,13 +54,12 @@ readable_rows as (
         null as country,
         reported_at
     from grade_report_rows
-    where rejected_reason is null
 ),
 
 final as (
-    select readable_rows.*
-    from readable_rows
-    anti join not_learners on readable_rows.student_id = not_learners.student_id
+    select all_rows.*
+    from all_rows
+    anti join unusable_rows on all_rows.file_id = unusable_rows.file_id and all_rows.line = unusable_rows.line
 )
 
 select * from final
