@@ -291,16 +291,8 @@ def test_the_unit_tests_of_what_engines_say_in_their_own_way_pass_on_spark(
     assert len(models) > 10
     done = subprocess.run(
         [
-            DBT,
-            "test",
-            "--target",
-            "cluster",
-            "--target-path",
-            "target/cluster",
-            "--vars",
-            "program: lgdm",
-            "--select",
-            *models,
+            *(DBT, "test", "--target", "cluster", "--target-path", "target/cluster"),
+            *("--vars", "program: lgdm", "--select", *models),
         ],
         cwd=place.root,
         env=place.environment | {"MM_SPARK_MASTER": "local[2]", "SPARK_LOCAL_IP": "127.0.0.1"},
