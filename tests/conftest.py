@@ -1,16 +1,67 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and what no test may do."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from mail_fixtures import certificate, server, tls, world
-from project_fixtures import built
+from project_fixtures import demo, project
+from report_fixtures import PROJECT, Dbt, NewPlace, Place
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-__all__ = ["browser", "built", "certificate", "server", "tls", "world"]
+__all__ = ["browser", "certificate", "demo", "project", "server", "tls", "world"]
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+# Where a person's own builds write, who may be at it while the tests run.
+OF_A_PERSON = ("database", "logs", "out", "target")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_checkout_is_left_as_it_is() -> Iterator[None]:
+    before = {name for name in OF_A_PERSON if (PROJECT / name).exists()}
+    yield
+    now = {name for name in OF_A_PERSON if (PROJECT / name).exists()}
+    assert now == before, "a test has written into the checkout, or somebody built there for the first time"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _duckdb_is_for_the_main_thread() -> Iterator[None]:
+    """Let no thread open DuckDB, which reads the environment: tests change it in the main thread."""
+    connect = duckdb.connect
+
+    def checked(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:  # noqa: ANN401 - DuckDB's
+        assert threading.current_thread() is threading.main_thread(), "a thread opens DuckDB"
+        return connect(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "connect", checked)
+        yield
+
+
+@pytest.fixture(scope="session")
+def of_all_processes(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return a folder that all processes of this run of the tests share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dbt(of_all_processes: Path) -> Iterator[Dbt]:
+    """Return this process's dbt."""
+    dbt = Dbt(of_all_processes)
+    yield dbt
+    dbt.end()
+
+
+@pytest.fixture(scope="session")
+def new_place(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> NewPlace:
+    """Return what makes a place of its own each time."""
+    return lambda: Place(tmp_path_factory.mktemp("place"), dbt)
 
 
 @pytest.fixture(scope="session")

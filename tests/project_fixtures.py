@@ -1,26 +1,29 @@
-"""A build of the demo with all tests, for those who compare what the project says of itself."""
+"""The project as dbt reads it, and its demo, built once for all who only read them."""
 
+import fcntl
 import json
-import os
+import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 import pytest
+from report_fixtures import DBT, PROJECT, Build, Dbt, Place
 
-PROJECT = Path(__file__).parent.parent
 PACKAGE = "micromastersreports"
 
 
 @dataclass
-class Built:
-    """A build of the demo: what dbt said, its manifest, and the columns of each relation in its database."""
+class Project:
+    """What dbt says when it parses the project without what it kept, the manifest, and the demo's columns."""
 
     output: str
     manifest: dict
-    columns: dict[tuple[str, str], list[str]]
+    demo: Build
 
     def nodes(self, resource_type: str) -> list[dict]:
         """Return what dbt has of one resource type."""
@@ -42,38 +45,56 @@ class Built:
         assert macros
         return macros
 
+    @cached_property
+    def columns(self) -> dict[tuple[str, str], list[str]]:
+        """The columns of each relation that a build of the demo makes, by schema and name."""
+        columns: dict[tuple[str, str], list[str]] = {}
+        place = self.demo.place
+        with duckdb.connect(place.working("demo"), read_only=True) as connection:
+            connection.execute(f"attach '{place.marts('demo')}' (read_only)")
+            for schema, table, column in connection.execute(
+                "select table_schema, table_name, column_name from information_schema.columns"
+            ).fetchall():
+                columns.setdefault((schema, table), []).append(column)
+        return columns
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Keep the other processes of the tests waiting."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Build the demo, unit tests and all."""
-    folder = tmp_path_factory.mktemp("demo")
-    environment = os.environ | {
-        "MM_DATA_DIR": str(PROJECT / "data"),
-        "MM_DATABASE_DIR": str(folder / "database"),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-    }
-    run = subprocess.run(
-        # All there is: a build by default leaves the unit tests out, see selectors.yml.
-        [
-            Path(sys.executable).with_name("dbt"),
-            *("--no-use-colors", "build", "--no-partial-parse", "--select", "fqn:*"),
-        ],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    output = run.stdout + run.stderr
-    assert run.returncode == 0, output
-    columns: dict[tuple[str, str], list[str]] = {}
-    working = folder / "database" / "working"
-    with duckdb.connect(str(working / "demo_steps.duckdb"), read_only=True) as connection:
-        connection.execute(f"attach '{working / 'demo.duckdb'}' (read_only)")
-        for schema, table, column in connection.execute(
-            "select table_schema, table_name, column_name from information_schema.columns"
-        ).fetchall():
-            columns.setdefault((schema, table), []).append(column)
-    manifest = json.loads((folder / "target/manifest.json").read_text(encoding="utf-8"))
-    return Built(output, manifest, columns)
+def demo(dbt: Dbt, of_all_processes: Path) -> Build:
+    """Build the demo of the README; the first process that needs it does. Nobody may change it."""
+    said = of_all_processes / "demo.txt"
+    with only_one(of_all_processes / "demo.lock"):
+        place = Place(of_all_processes / "demo", dbt)
+        if not said.exists():
+            shutil.copytree(PROJECT / "data" / "demo", place.data / "demo", dirs_exist_ok=True)
+            said.write_text(place.build("demo").passed().output, "utf-8")
+    return Build(place, "demo", 0, said.read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def project(demo: Build, of_all_processes: Path) -> Project:
+    """Let dbt parse the project, with the demo for its program, as nobody has before."""
+    said, target = of_all_processes / "parsed.txt", of_all_processes / "parsed"
+    with only_one(of_all_processes / "parsed.lock"):
+        if not said.exists():
+            parse = subprocess.run(
+                [DBT, "parse", "--target-path", target],
+                cwd=demo.place.root,
+                env=demo.place.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert parse.returncode == 0, parse.stdout
+            said.write_text(parse.stdout, "utf-8")
+    manifest = json.loads((target / "manifest.json").read_text("utf-8"))
+    return Project(said.read_text("utf-8"), manifest, demo)

@@ -1,9 +1,10 @@
 """What the tests of the report share: real CSV files in a folder of their own, a real `dbt build`.
 
-A test names a scenario, a function that writes files and builds. The scenarios that a session needs run
-side by side from its start, as a build takes seconds and most of the tests only read what it made.
+A build takes seconds and most of the tests only read what it made, so a module's tests share theirs: a
+fixture takes a new place, writes files and builds. What runs side by side are processes, each with modules
+of its own.
 
-Each builds in a copy of the project, as fresh from a clone, with its data and database beside it.
+A place is a copy of the project, as fresh from a clone, with its data and database beside it.
 
 Every invented learner has `pupil` in address, username and name, so that a test can tell whether anything
 that dbt writes names one.
@@ -20,11 +21,9 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import duckdb
 import pytest
@@ -35,7 +34,7 @@ DBT_FORKS = Path(__file__).with_name("dbt_forks.py")
 PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
 PROJECT_FOLDERS = ("analyses", "macros", "models", "scripts", "seeds", "tests")
 BUILD_SECONDS = 300
-# As it is before any test: those that run `mm` in this process change it for all, while scenarios build.
+# As it is before any test: those that run `mm` in this process change it for a moment.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MM_")}
 
 # A course without graded content, cohorts, experiments or teams has just these.
@@ -49,7 +48,39 @@ PROFILE = (
 )
 
 Row = tuple[Any, ...]
-Result = TypeVar("Result")
+NewPlace = Callable[[], "Place"]
+
+
+class Dbt:
+    """dbt in forks of one process that knows it, started with the first command."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder that holds what dbt has parsed, for all processes of the tests."""
+        self._folder = folder
+        self._forks: subprocess.Popen[str] | None = None
+
+    def run(self, arguments: Sequence[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+        """Run dbt in a folder, and return its exit code and what it said; it is killed if it hangs."""
+        if self._forks is None:
+            self._forks = subprocess.Popen(
+                [sys.executable, DBT_FORKS, self._folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        with tempfile.NamedTemporaryFile("r") as output:
+            place = {"folder": str(folder), "environment": environment, "output": output.name}
+            json.dump({"arguments": arguments, "seconds": BUILD_SECONDS} | place, self._forks.stdin)
+            self._forks.stdin.write("\n")
+            self._forks.stdin.flush()
+            return int(self._forks.stdout.readline()), output.read()
+
+    def end(self) -> None:
+        """End the process."""
+        if self._forks is not None:
+            self._forks.communicate()
 
 
 @dataclass(frozen=True)
@@ -59,7 +90,8 @@ class Build:
     place: "Place"
     program: str
     returncode: int
-    output: str
+    output: str = field(repr=False)
+    arguments: tuple[str, ...] = ()
 
     @property
     def published(self) -> Path:
@@ -67,8 +99,10 @@ class Build:
         return self.place.published(self.program)
 
     def passed(self) -> Self:
-        """Stop here, with what dbt said, where the build did not pass."""
-        assert self.returncode == 0, self.output
+        """Stop here, with which build it was and what dbt said, where it did not pass."""
+        if self.returncode:
+            command = " ".join(("dbt", *self.arguments))
+            pytest.fail(f"{command} in {self.place.root} ended with {self.returncode}:\n{self.output}")
         return self
 
     def rows(self, query: str) -> list[Row]:
@@ -95,6 +129,7 @@ class Place:
     """
 
     root: Path
+    dbt: Dbt = field(repr=False)
     data_dir: str = "downloads"
     database_dir: str = "databases"
     mask_secret: str | None = None
@@ -103,6 +138,7 @@ class Place:
         """Copy the project, where it is not here yet."""
         if (self.root / "models").exists():
             return
+        self.root.mkdir(exist_ok=True)
         for name in PROJECT_FILES:
             shutil.copy2(PROJECT / name, self.root)
         ignored = shutil.ignore_patterns("__pycache__", "*test*.py", "*fixtures.py", "clients")
@@ -166,9 +202,9 @@ class Place:
         )
 
     def start(self, program: str | None, *arguments: str) -> subprocess.Popen[str]:
-        """Start a `dbt build`; None builds the program that dbt builds when nobody names one."""
+        """Start a `dbt build` as a process of its own; None builds the program that nobody has to name."""
         return subprocess.Popen(
-            [DBT, *self._command(program, *arguments)],
+            [DBT, *_build(program, *arguments)],
             cwd=self.root,
             env=self.environment,
             # as on most machines: what is made is readable by all, unless somebody cares
@@ -181,25 +217,16 @@ class Place:
     def ended(self, process: subprocess.Popen[str], program: str) -> Build:
         """Wait for a build that was started."""
         output, _ = process.communicate(timeout=BUILD_SECONDS)
-        return Build(self, program, process.returncode, output)
+        return Build(self, program, process.returncode, output, _build(program))
 
     def build(self, program: str | None, *arguments: str) -> Build:
         """Build a program and wait for it."""
-        command = self._command(program, *arguments)
-        returncode, output = dbt(command, self.root, self.environment)
-        if returncode == 0 and self.data_dir == Place.data_dir:
-            _parsed.setdefault(command, self.target / PARSED)
-        return Build(self, program or "demo", returncode, output)
+        return self.run_dbt(program, *_build(program, *arguments))
 
-    def _command(self, program: str | None, *arguments: str) -> tuple[str, ...]:
-        # A project that dbt has parsed for the same command elsewhere needs no parsing here.
-        choice = () if program is None else ("--vars", f"program: {program}")
-        command = ("build", *choice, *arguments)
-        parsed = self.target / PARSED
-        if command in _parsed and not parsed.exists():
-            parsed.parent.mkdir(exist_ok=True)
-            shutil.copy2(_parsed[command], parsed)
-        return command
+    def run_dbt(self, program: str | None, *arguments: str) -> Build:
+        """Run a command of dbt, and wait for its end."""
+        returncode, output = self.dbt.run(arguments, self.root, self.environment)
+        return Build(self, program or "demo", returncode, output, arguments)
 
     def change_seed(self, name: str, old: str, new: str) -> None:
         """Replace a text that is in a seed exactly once."""
@@ -207,33 +234,6 @@ class Place:
         text = path.read_text("utf-8")
         assert text.count(old) == 1, f"{old!r} is not once in {name}"
         path.write_text(text.replace(old, new), "utf-8")
-
-
-PARSED = "partial_parse.msgpack"
-# command: a file with what dbt parsed for it
-_parsed: dict[tuple[str, ...], Path] = {}
-# processes that wait to be dbt
-_waiting: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
-
-
-def dbt(arguments: Sequence[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run dbt in a folder, and return its exit code and what it said; one that takes too long is killed."""
-    try:
-        forks = _waiting.get_nowait()
-    except Empty:
-        forks = subprocess.Popen(
-            [sys.executable, DBT_FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-    assert forks.stdin is not None
-    assert forks.stdout is not None
-    with tempfile.NamedTemporaryFile("r") as output:
-        place = {"folder": str(folder), "environment": environment, "output": output.name}
-        json.dump({"arguments": arguments, "seconds": BUILD_SECONDS} | place, forks.stdin)
-        forks.stdin.write("\n")
-        forks.stdin.flush()
-        returncode = int(forks.stdout.readline())
-        _waiting.put(forks)
-        return returncode, output.read()
 
 
 def read(database: Path, query: str) -> list[Row]:
@@ -320,28 +320,6 @@ def zipped(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-_scenarios: dict[str, Callable[[Place], Any]] = {}
-_running: dict[str, Future[Any]] = {}
-
-
-def scenario(make: Callable[[Place], Result]) -> Callable[..., Result]:
-    """Make a fixture of a function that builds something in a place of its own."""
-    name = make.__name__
-    _scenarios[name] = make
-
-    @pytest.fixture(scope="session", name=name)
-    def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Result:
-        if not _running:
-            _start_all(request, tmp_path_factory)
-        return _running[name].result()
-
-    return made
-
-
-def _start_all(request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> None:
-    named = dict.fromkeys(name for item in request.session.items for name in item.fixturenames)
-    workers = ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
-    request.session.addfinalizer(lambda: workers.shutdown(cancel_futures=True))
-    for name in named:
-        if name in _scenarios:
-            _running[name] = workers.submit(_scenarios[name], Place(folders.mktemp(name)))
+def _build(program: str | None, *arguments: str) -> tuple[str, ...]:
+    choice = () if program is None else ("--vars", f"program: {program}")
+    return ("build", *choice, *arguments)

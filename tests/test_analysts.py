@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_fixtures import DBT, PROJECT, Build, Place, read, scenario
+from report_fixtures import PROJECT, Build, NewPlace, read
 
 CLIENTS = PROJECT / ".venv" / "clients"
 # Holds a connection open as Superset does; says what it sees before and after a line from outside, and anew.
@@ -27,27 +28,20 @@ with sqlalchemy.create_engine(url).connect() as connection:
 """
 
 
-@scenario
-def demo_at_a_rebuild(place: Place) -> Build:
-    shutil.copytree(PROJECT / "data" / "demo", place.data / "demo")
-    return place.build(None).passed()
+@pytest.fixture(scope="module")
+def demo_copy(demo: Build, new_place: NewPlace) -> Build:
+    """Copy the demo's build to a place where it may change."""
+    place = new_place()
+    for folder in ("data", "database", "target"):
+        shutil.copytree(getattr(demo.place, folder), getattr(place, folder), dirs_exist_ok=True)
+    return replace(demo, place=place)
 
 
 @pytest.fixture(scope="module")
-def analyses(demo_at_a_rebuild: Build) -> Path:
+def analyses(demo_copy: Build) -> Path:
     """Compile the analyses of the demo; give the folder that they are in."""
-    place = demo_at_a_rebuild.place
-    environment = os.environ | {
-        "MM_DATA_DIR": str(place.data),
-        "MM_DATABASE_DIR": str(place.database),
-        "DBT_LOG_PATH": str(place.logs),
-        "DBT_TARGET_PATH": str(place.target),
-    }
-    command = [DBT, "compile", "--select", "path:analyses"]
-    compiled = subprocess.run(
-        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert compiled.returncode == 0, compiled.stdout
+    place = demo_copy.place
+    place.run_dbt("demo", "compile", "--select", "path:analyses", "--vars", "program: demo").passed()
     return place.target / "compiled" / "micromastersreports" / "analyses"
 
 
@@ -70,19 +64,17 @@ def analyses(demo_at_a_rebuild: Build) -> Path:
     ],
 )
 def test_an_analysis_answers_its_question(
-    demo_at_a_rebuild: Build, analyses: Path, name: str, rows_by_another_way: str
+    demo_copy: Build, analyses: Path, name: str, rows_by_another_way: str
 ) -> None:
-    answer = read(demo_at_a_rebuild.published, (analyses / f"{name}.sql").read_text("utf-8"))
-    assert len(answer) == demo_at_a_rebuild.rows(rows_by_another_way)[0][0]
+    answer = read(demo_copy.published, (analyses / f"{name}.sql").read_text("utf-8"))
+    assert len(answer) == demo_copy.rows(rows_by_another_way)[0][0]
 
 
 def test_steps_between_courses_are_one_fewer_than_the_courses_passed(
-    demo_at_a_rebuild: Build, analyses: Path
+    demo_copy: Build, analyses: Path
 ) -> None:
-    answer = read(demo_at_a_rebuild.published, (analyses / "time_between_courses.sql").read_text("utf-8"))
-    passed = demo_at_a_rebuild.rows(
-        "select sum(courses_passed - 1) from learner_progress where courses_passed > 0"
-    )
+    answer = read(demo_copy.published, (analyses / "time_between_courses.sql").read_text("utf-8"))
+    passed = demo_copy.rows("select sum(courses_passed - 1) from learner_progress where courses_passed > 0")
     assert sum(learners for _, _, learners, _ in answer) == passed[0][0]
 
 
@@ -95,16 +87,14 @@ def test_every_analysis_is_tried_and_tells_its_question(analyses: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
-def test_an_old_client_reads_on_while_a_build_replaces_the_file(
-    demo_at_a_rebuild: Build, version: str
-) -> None:
+def test_an_old_client_reads_on_while_a_build_replaces_the_file(demo_copy: Build, version: str) -> None:
     client = CLIENTS / f"duckdb-{version}"
     if version == "1.0.0" and sys.version_info >= (3, 13):
         pytest.skip("DuckDB 1.0.0 has no wheel for this Python")
     assert (client / "duckdb_engine").is_dir(), "`make test` installs the old clients; run it once"
-    before = demo_at_a_rebuild.rows("select count(*) from learners")[0][0]
+    before = demo_copy.rows("select count(*) from learners")[0][0]
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, demo_at_a_rebuild.published],
+        [sys.executable, "-c", READER, demo_copy.published],
         env=os.environ | {"PYTHONPATH": str(client)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -114,13 +104,13 @@ def test_an_old_client_reads_on_while_a_build_replaces_the_file(
     assert int(reader.stdout.readline()) == before
     # the next build has one learner more, who is in no other report
     number = int(version.replace(".", ""))
-    demo_at_a_rebuild.place.write(
+    demo_copy.place.write(
         "demo",
         f"ExampleX_BEES1x_R{number}_student_profile_info_2024-07-01-0000.csv",
         f"id,username,name,email,country\r\n{number},pupil_{number},New,pupil{number}@example.org,AU\r\n",
     )
-    demo_at_a_rebuild.place.build(None).passed()
+    demo_copy.place.build("demo").passed()
     rest, _ = reader.communicate("go on\n", timeout=60)
     kept, seen_anew = map(int, rest.split())
     assert kept == before
-    assert seen_anew == demo_at_a_rebuild.rows("select count(*) from learners")[0][0] != before
+    assert seen_anew == demo_copy.rows("select count(*) from learners")[0][0] != before

@@ -10,6 +10,7 @@ from report_fixtures import (
     G4_MINIMAL,
     PROFILE,
     Build,
+    NewPlace,
     Place,
     address,
     csv_text,
@@ -17,7 +18,6 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
-    scenario,
     zipped,
 )
 
@@ -222,9 +222,10 @@ def write_bad_rows(place: Place) -> None:
         place.write("lgdm", name, content)
 
 
-@scenario
-def with_bad_rows(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def with_bad_rows(new_place: NewPlace) -> Build:
     """Build a program with all that."""
+    place = new_place()
     write_bad_rows(place)
     return place.build("lgdm").passed()
 
@@ -537,9 +538,10 @@ def write_refused_files(place: Place) -> None:
     (place.data / "lgdm" / GOOD.replace("LGDM1x", "ENGY0x")).symlink_to(place.root / "nowhere.csv")
 
 
-@scenario
-def refused(place: Place) -> tuple[bytes, Build]:
+@pytest.fixture(scope="module")
+def refused(new_place: NewPlace) -> tuple[bytes, Build]:
     """Publish a good program, then build it again with every kind of damaged file in its folder."""
+    place = new_place()
     place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
     good = place.build("lgdm").passed().published.read_bytes()
     write_refused_files(place)
@@ -621,9 +623,10 @@ def test_no_message_on_a_damaged_file_names_a_learner(refused: tuple[bytes, Buil
 # ---- nothing to build ----
 
 
-@scenario
-def unknown_program(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def unknown_program(new_place: NewPlace) -> Build:
     """Build a program that the seeds do not have."""
+    place = new_place()
     place.write("bees", GOOD, grade_report(grade_row(300, "0.5", "audit")))
     return place.build("bees")
 
@@ -636,15 +639,17 @@ def test_an_unknown_program_stops_the_build_and_lists_the_programs(unknown_progr
     assert not unknown_program.published.exists()
 
 
-@scenario
-def no_folder(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def no_folder(new_place: NewPlace) -> Build:
     """Build a program that has no folder."""
+    place = new_place()
     return place.build("lgdm")
 
 
-@scenario
-def no_usable_file(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def no_usable_file(new_place: NewPlace) -> Build:
     """Build a program with a profile report and another program's grade report."""
+    place = new_place()
     place.write("lgdm", GOOD.replace("LGDM1x", "ENGY0x"), grade_report(grade_row(300, "0.5", "audit")))
     place.write(
         "lgdm",
@@ -674,9 +679,10 @@ def test_a_folder_without_usable_grade_report_stops_the_build(no_usable_file: Bu
 # ---- seeds ----
 
 
-@scenario
-def unreadable_seeds(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def unreadable_seeds(new_place: NewPlace) -> Build:
     """Build with seeds that an editor or a spreadsheet saved."""
+    place = new_place()
     seeds = place.root / "seeds"
     for name, change in (
         ("programs.csv", lambda text: text.encode("utf-16")),
@@ -814,9 +820,10 @@ UNDERSTOOD_SEED = (
 )
 
 
-@scenario
-def wrong_seeds(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def wrong_seeds(new_place: NewPlace) -> Build:
     """Build a program in a project whose seeds have every mistake."""
+    place = new_place()
     for name, old, new in (UNDERSTOOD_SEED, *(wrong[:3] for wrong in WRONG_SEEDS)):
         place.change_seed(name, old, new)
     place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))

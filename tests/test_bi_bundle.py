@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from project_fixtures import PROJECT, Built
+from project_fixtures import Project
+from report_fixtures import PROJECT
 
 BUNDLE = PROJECT / "bi" / "superset" / "bundle"
 TYPES = {
@@ -45,8 +46,8 @@ def charts_of(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     return [part["meta"] for part in position if isinstance(part, dict) and part["type"] == "CHART"]
 
 
-def published(built: Built) -> dict[str, dict[str, Any]]:
-    return {model["alias"]: model for model in built.nodes("model") if model["schema"] == "main"}
+def published(project: Project) -> dict[str, dict[str, Any]]:
+    return {model["alias"]: model for model in project.nodes("model") if model["schema"] == "main"}
 
 
 def test_every_file_is_of_the_bundle() -> None:
@@ -66,8 +67,8 @@ def test_the_database_is_read_only_and_keeps_no_results() -> None:
     assert {each["cache_timeout"] for each in [*DATASETS.values(), *CHARTS.values()]} == {None}
 
 
-def test_every_dataset_is_a_published_table_with_these_columns(built: Built) -> None:
-    models = published(built)
+def test_every_dataset_is_a_published_table_with_these_columns(project: Project) -> None:
+    models = published(project)
     for dataset in DATASETS.values():
         assert (dataset["schema"], dataset["sql"]) == ("main", None)
         assert dataset["table_name"] in models
@@ -88,13 +89,13 @@ def test_a_metric_is_no_more_than_a_sum() -> None:
             assert found[1] is None or found[1] in columns_of(dataset), metric
 
 
-def test_nothing_tells_who_somebody_is(built: Built) -> None:
-    docs = built.manifest["docs"].values()
+def test_nothing_tells_who_somebody_is(project: Project) -> None:
+    docs = project.manifest["docs"].values()
     told = {doc["block_contents"] for doc in docs if doc["name"] in PERSONAL_DOCS}
     assert len(told) == len(PERSONAL_DOCS)
     personal = PERSONAL_COLUMNS | {
         name
-        for model in published(built).values()
+        for model in published(project).values()
         for name, column in model["columns"].items()
         if column["description"].startswith(tuple(told))
     }
@@ -168,8 +169,8 @@ def test_a_dashboard_filters_by_course_run_country_and_track_where_it_can() -> N
         assert filtered == FILTERS & set.union(*map(columns_of, datasets)), dashboard["slug"]
 
 
-def test_every_dashboard_is_an_exposure(built: Built) -> None:
-    exposures = {exposure["name"]: exposure for exposure in built.manifest["exposures"].values()}
+def test_every_dashboard_is_an_exposure(project: Project) -> None:
+    exposures = {exposure["name"]: exposure for exposure in project.manifest["exposures"].values()}
     assert {name for name in exposures if name.startswith("superset_")} == {
         f"superset_{dashboard['slug'].replace('-', '_')}" for dashboard in DASHBOARDS.values()
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from mail_fixtures import World
-from report_fixtures import Place, Row, grade_report, grade_row, profile_report, profile_row, read, scenario
+from report_fixtures import NewPlace, Place, Row, grade_report, grade_row, profile_report, profile_row, read
 from test_masking import columns_of, expected_hash, found_in, hashable
 from test_publishing import CLIENTS, READING_CLIENT
 
@@ -40,9 +40,10 @@ class Combined:
         return self.place.published("all_programs")
 
 
-@scenario
-def combined(place: Place) -> Combined:
+@pytest.fixture(scope="module")
+def combined(new_place: NewPlace) -> Combined:
     """Build two programs with learners in common, and combine them with the secret."""
+    place = new_place()
     series = [f"UQx_LGDM{n}x_1T2019_grade_report_2019-06-0{n}-0000.csv" for n in range(1, 5)]
     for name in series:
         place.write(

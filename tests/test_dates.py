@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from mail_fixtures import SECRET, World
-from report_fixtures import Build, Place, grade_report, grade_row, scenario
+from report_fixtures import Build, NewPlace, grade_report, grade_row
 
 PASSED = "0.7"
 TITLES = {
@@ -45,9 +45,10 @@ def audited(student_id: int) -> tuple[object, ...]:
     return grade_row(student_id, PASSED, "audit")
 
 
-@scenario
-def dated_runs(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def dated_runs(new_place: NewPlace) -> Build:
     """Build as of 14 July 2199, in a program whose mails are in Spanish."""
+    place = new_place()
     for (course, role, run), days in DAYS.items():
         row = f"{course},{role},UQx_{course.upper()[:-1]}x_{run},{TITLES[course]},{LINKS[course]},,"
         place.change_seed("course_runs.csv", f"{row},,,,\n", f"{row},{days}\n")

@@ -10,6 +10,7 @@ import gzip
 import pytest
 from report_fixtures import (
     Build,
+    NewPlace,
     Place,
     Row,
     address,
@@ -17,7 +18,6 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
-    scenario,
     zipped,
 )
 
@@ -166,9 +166,10 @@ def write_names(place: Place) -> None:
     place.write("buslead", f"{grades(3, '3_1T2017')}.csv", grade_report(grade_row(990, "0.9", "audit")))
 
 
-@scenario
-def folder(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def folder(new_place: NewPlace) -> Build:
     """Build a program whose folder people have used."""
+    place = new_place()
     write_places(place)
     write_names(place)
     return place.build("buslead").passed()
@@ -315,9 +316,10 @@ def retired_row(student_id: int) -> Row:
     return (student_id, f"{name}@retired.invalid", name, *grade_row(student_id, "0.9", "verified", "Y")[3:])
 
 
-@scenario
-def losses(place: Place) -> tuple[Build, Build, Build, Build]:
+@pytest.fixture(scope="module")
+def losses(new_place: NewPlace) -> tuple[Build, Build, Build, Build]:
     """Build, again with newer downloads, then with an allowed loss that is exceeded, and a larger one."""
+    place = new_place()
     for run in LOSSES:
         place.write("buslead", f"{grades(4, run, MAY)}.csv", grade_report(*CERTIFIED, *AUDITORS))
     # Of 70 and 71, who will retire, there are profiles, a row that cannot be used, and mail was sent.

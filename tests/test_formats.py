@@ -12,6 +12,7 @@ from report_fixtures import (
     G4_MINIMAL,
     PROFILE,
     Build,
+    NewPlace,
     Place,
     Row,
     address,
@@ -20,7 +21,6 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
-    scenario,
     username,
 )
 
@@ -333,9 +333,10 @@ def write_names(place: Place) -> None:
     place.write("engy", "notes.txt", "Not a report.")
 
 
-@scenario
-def formats(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def formats(new_place: NewPlace) -> Build:
     """Build a program that has a file of each kind."""
+    place = new_place()
     write_runs(place, "UQx_ENGY0x", [code for code, _, _ in RUNS_IN_ORDER], 1000)
     write_runs(place, "UQx_ENGY1x", [code for code, _, _ in OTHER_RUNS_IN_ORDER], 2000)
     write_runs(place, "UQx_ENGY2x", [code for code, _, _ in NUMBERED_RUNS_IN_ORDER], 2500)
@@ -511,12 +512,13 @@ def test_no_row_of_all_these_files_is_rejected(formats: Build) -> None:
     assert formats.rows("select file_name, line, reason from rejected_rows") == []
 
 
-@scenario
-def header_of_two_lines(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def header_of_two_lines(new_place: NewPlace) -> Build:
     """Build with a header in which an author's column has a line break that is not the file's.
 
     Its seeds are older: they have none of the columns that came later.
     """
+    place = new_place()
     for name, later in (
         ("programs.csv", {"certificate_mail", "language", "lms_base"}),
         (
@@ -559,12 +561,13 @@ def test_a_header_of_two_lines_is_one_record(header_of_two_lines: Build) -> None
 # ---- prefixes ----
 
 
-@scenario
-def prefixes(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def prefixes(new_place: NewPlace) -> Build:
     """Build the program that needs no name, demo, one of whose courses had another prefix in its first run.
 
     Two more prefixes here are such that one begins with another.
     """
+    place = new_place()
     place.change_seed(
         "course_aliases.csv",
         "bees2x,ExampleX_HIVES101x",

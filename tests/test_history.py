@@ -15,6 +15,7 @@ import pytest
 from report_fixtures import (
     G4_MINIMAL,
     Build,
+    NewPlace,
     Place,
     Row,
     address,
@@ -23,7 +24,6 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
-    scenario,
     tables_of,
 )
 
@@ -232,9 +232,10 @@ def differing(some: Tables, others: Tables) -> list[str]:
     return [name for name in sorted(some | others) if some.get(name) != others.get(name)]
 
 
-@scenario
-def in_order(place: Place) -> Arrivals:
+@pytest.fixture(scope="module")
+def in_order(new_place: NewPlace) -> Arrivals:
     """Build when the first two downloads are there, when the third has come, and when the second is gone."""
+    place = new_place()
     arrivals = Arrivals(place)
     write(place, FIRST, SECOND, *OTHERS)
     arrivals.build()
@@ -245,9 +246,10 @@ def in_order(place: Place) -> Arrivals:
     return arrivals
 
 
-@scenario
-def newest_first(place: Place) -> Arrivals:
+@pytest.fixture(scope="module")
+def newest_first(new_place: NewPlace) -> Arrivals:
     """Build when the third download is there, when the first has come, and when the second has come."""
+    place = new_place()
     arrivals = Arrivals(place)
     write(place, THIRD_AGAIN, *reversed(OTHERS[1:]))
     arrivals.build()
@@ -550,9 +552,10 @@ def take_step(step: str, place: Place, chance: random.Random) -> None:
         assert path.stat().st_size != before.st_size
 
 
-@scenario
-def random_steps(place: Place) -> Arrivals:
+@pytest.fixture(scope="module")
+def random_steps(new_place: NewPlace) -> Arrivals:
     """Let files come, change and go, build after every few of these steps, and in the end from nothing."""
+    place = new_place()
     chance = random.Random(SEED)  # noqa: S311 - no secret
     arrivals = Arrivals(place)
     for name in STARTING:

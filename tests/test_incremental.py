@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from report_fixtures import (
     Build,
+    NewPlace,
     Place,
     Row,
     grade_report,
@@ -23,7 +24,6 @@ from report_fixtures import (
     profile_report,
     profile_row,
     read,
-    scenario,
     tables_of,
 )
 
@@ -138,9 +138,10 @@ def write_newer(place: Place) -> None:
 # ---- one download more, time after time ----
 
 
-@scenario
-def weeks(place: Place) -> Builds:
+@pytest.fixture(scope="module")
+def weeks(new_place: NewPlace) -> Builds:
     """Build with nothing new, then each time with one download more, then from nothing."""
+    place = new_place()
     builds = Builds(place)
     write_first(place)
     builds.build()
@@ -225,9 +226,10 @@ class Upsets:
         self.marked_after_parts.append(read(place.marts("lgdm"), query)[0][0])
 
 
-@scenario
-def upsets(place: Place) -> Upsets:
+@pytest.fixture(scope="module")
+def upsets(new_place: NewPlace) -> Upsets:
     """Build after something else than just a new download has happened, each time."""
+    place = new_place()
     upsets = Upsets(Builds(place))
     write_first(place)
     upsets.whole.build()
@@ -301,9 +303,10 @@ assert dbtRunner().invoke(["build", "--vars", "program: lgdm"]).success
 """
 
 
-@scenario
-def one_process(place: Place) -> Builds:
+@pytest.fixture(scope="module")
+def one_process(new_place: NewPlace) -> Builds:
     """Build twice in one process, with another seed and another download, then from nothing."""
+    place = new_place()
     builds = Builds(place)
     write_first(place)
     write_newer(place)

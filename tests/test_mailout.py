@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.parser import BytesParser
-from pathlib import Path
 
 import pytest
 from mail_fixtures import ADDRESS_CELLS, SECRET, MailServer, World, as_pasted
 from report_fixtures import (
     Build,
+    NewPlace,
     Place,
     Row,
     address,
@@ -127,11 +127,11 @@ QUERY = (
 class Story:
     """A program's folder from its first mailout on."""
 
-    def __init__(self, root: Path, server: MailServer) -> None:
-        self.place = Place(root)
+    def __init__(self, place: Place, server: MailServer) -> None:
+        self.place = place
         self.server = server
         self.world = World(
-            root,
+            place.root,
             dict(os.environ)
             | {
                 "MM_DATA_DIR": str(self.place.data),
@@ -186,9 +186,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(new_place: NewPlace) -> Iterator[Story]:
     with MailServer("localhost") as server:
-        yield Story(tmp_path_factory.mktemp("mailout"), server)
+        yield Story(new_place(), server)
 
 
 @pytest.fixture(scope="module")

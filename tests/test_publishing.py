@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -17,6 +17,7 @@ from report_fixtures import (
     G4_MINIMAL,
     PROJECT,
     Build,
+    NewPlace,
     Place,
     Row,
     grade_report,
@@ -24,7 +25,6 @@ from report_fixtures import (
     profile_report,
     profile_row,
     read,
-    scenario,
     tables_of,
 )
 
@@ -149,9 +149,10 @@ def kill_while_publishing(place: Place) -> float:
     return best_grade(place.published("lgdm"))
 
 
-@scenario
-def killed(place: Place) -> Killed:
+@pytest.fixture(scope="module")
+def killed(new_place: NewPlace) -> Killed:
     """Kill builds at several moments, the same in each run of the tests."""
+    place = new_place()
     write_first(place, "0.5")
     before = place.build("lgdm").passed().published.read_bytes()
     write_first(place, "0.9")
@@ -242,9 +243,10 @@ def change_unseen(path: Path, old: bytes, new: bytes) -> None:
     assert path.stat().st_size == before.st_size
 
 
-@scenario
-def rebuilt(place: Place) -> Rebuilt:
+@pytest.fixture(scope="module")
+def rebuilt(new_place: NewPlace) -> Rebuilt:
     """Build twice with a client holding the published file, and between the two change every kind of file."""
+    place = new_place()
     write_first(place, "0.5")
     place.write("lgdm", SECOND, grade_report(grade_row(302, "0.4", "audit"), grade_row(302, "0.3", "audit")))
     place.write("lgdm", THIRD, grade_report(grade_row(303, "0.2", "audit"), grade_row(304, "3", "audit")))
@@ -412,12 +414,13 @@ def damage(database: Path, table: str) -> None:
             file.write(b"damage" * 1000)
 
 
-@scenario
-def eventful(place: Place) -> Steps:
+@pytest.fixture(scope="module")
+def eventful(new_place: NewPlace) -> Steps:
     """Build in folders with awkward names, which then are moved, with a working file that is then damaged."""
+    place = new_place()
     # "block" has "lock" in it, the word by which DuckDB tells that a file is in use.
     awkward = {"data_dir": 'o\'block "data"', "database_dir": str(place.root / "o'block data")}
-    place = Place(place.root, **awkward)
+    place = replace(place, **awkward)
     steps = Steps([], [])
     write_first(place, "0.5")
     place.write(
@@ -431,7 +434,7 @@ def eventful(place: Place) -> Steps:
     place.marts("lgdm").write_bytes(b"not a database" * 1000)
     steps.build(place, "--select", "+learners", "--exclude-resource-type", "test")
     # The data move, as they are, and the reports still say what is in them.
-    moved = Place(place.root, "moved", place.database_dir)
+    moved = replace(place, data_dir="moved")
     place.data.rename(moved.data)
     steps.build(moved)
     damage(moved.working("lgdm"), "edx.report_files")
@@ -476,9 +479,10 @@ class AtOnce:
     engy: Build
 
 
-@scenario
-def at_once(place: Place) -> AtOnce:
+@pytest.fixture(scope="module")
+def at_once(new_place: NewPlace) -> AtOnce:
     """Build one program twice and another one, all at the same time."""
+    place = new_place()
     write_first(place, "0.5")
     place.write(
         "engy",
@@ -519,9 +523,10 @@ def test_two_builds_of_one_program_leave_the_file_whole(at_once: AtOnce) -> None
 ONE_REPORT = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
 
 
-@scenario
-def odd_neighbours(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def odd_neighbours(new_place: NewPlace) -> Build:
     """Build with a file whose name is no UTF-8 text in the folder, and with a working file that is none."""
+    place = new_place()
     place.write(
         "lgdm",
         "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
@@ -542,9 +547,10 @@ def test_a_working_file_that_is_no_database_is_built_anew_and_that_is_said(odd_n
     assert "is damaged" in odd_neighbours.passed().output
 
 
-@scenario
-def damaged_records(place: Place) -> dict[str, Build]:
+@pytest.fixture(scope="module")
+def damaged_records(new_place: NewPlace) -> dict[str, Build]:
     """Build with an opt-out file, then with a send log, that cannot be understood for certain."""
+    place = new_place()
     place.write(
         "lgdm",
         "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",

@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 from report_fixtures import (
     Build,
+    NewPlace,
     Place,
     Row,
     address,
@@ -16,7 +17,6 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
-    scenario,
     username,
 )
 
@@ -24,9 +24,10 @@ ODD_NAME = "=Pupil \"Lee\", of\r\nTwo; 'Lines' 李 \\ %s {{ x }}"
 RETIRED = "retired__user_" + "4f" * 20
 
 
-@scenario
-def report(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def report(new_place: NewPlace) -> Build:
     """Build a program with the learners of all the rules."""
+    place = new_place()
     write_first_course(place)
     write_other_courses(place)
     write_profiles(place)

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -15,8 +14,8 @@ from xml.etree import ElementTree as ET
 import duckdb
 import pytest
 from all_programs_fixtures import many, write_file
-from mail_fixtures import PROJECT, World
-from report_fixtures import Build, Place, grade_report, grade_row, scenario
+from mail_fixtures import World
+from report_fixtures import Build, NewPlace, grade_report, grade_row
 from selenium.webdriver import Chrome
 
 from mm.report import render_report
@@ -251,16 +250,10 @@ def html(database: Path) -> str:
     return page_of(database)
 
 
-@scenario
-def demo(place: Place) -> Build:
-    """Build the demo of the README."""
-    shutil.copytree(PROJECT / "data" / "demo", place.data / "demo")
-    return place.build("demo").passed()
-
-
-@scenario
-def downloaded_again(place: Place) -> Build:
+@pytest.fixture(scope="module")
+def downloaded_again(new_place: NewPlace) -> Build:
     """Build three downloads of a run, two of one day of another, and one of a third."""
+    place = new_place()
     reports = {
         "BEES1x_1T2026_grade_report_2026-03-01-0600": (
             grade_row(1, "0.0", "audit"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from report_fixtures import Build, Place, Row, grade_report, grade_row, scenario
+from report_fixtures import Build, NewPlace, Place, Row, grade_report, grade_row
 
 from mm.downloads import list_runs
 from mm.report import write_report
@@ -108,9 +108,10 @@ def _add_program(place: Place, program: str, courses: Courses, certificates_requ
             )
 
 
-@scenario
-def tracks(place: Place) -> dict[str, Build]:
+@pytest.fixture(scope="module")
+def tracks(new_place: NewPlace) -> dict[str, Build]:
     """Build the three shapes, and three core courses with two of three electives."""
+    place = new_place()
     _add_program(place, "sds", STATISTICS, 4)
     _add_program(place, "dev", DEVELOPMENT, 3)
     _add_program(place, "fin", FINANCE, 5)
@@ -256,9 +257,10 @@ def test_a_report_page_names_the_tracks(tracks: dict[str, Build], monkeypatch: p
 # ---- what is said of a course, or of a run ----
 
 
-@scenario
-def odd_courses(place: Place) -> dict[str, Build]:
+@pytest.fixture(scope="module")
+def odd_courses(new_place: NewPlace) -> dict[str, Build]:
     """Build buslead and corpinn, which share courses; buslead2x is offered no more."""
+    place = new_place()
     place.change_seed("courses.csv", "is_capstone\n", "is_capstone,offered\n")
     place.change_seed("courses.csv", "UQx_BUSLEAD2x,0.65,false\n", "UQx_BUSLEAD2x,0.65,false,false\n")
     for role in ("current", "coming"):

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from mail_fixtures import MailServer, World, candidate
-from report_fixtures import ENVIRONMENT, Build, Place, Row, address, grade_report, grade_row, read, scenario
+from report_fixtures import ENVIRONMENT, Build, NewPlace, Place, Row, address, grade_report, grade_row, read
 
 import mm.published
 from mm.publish import log_of, publish
@@ -348,9 +348,10 @@ def write_download(place: Place, day: int, students: list[int]) -> None:
     place.write("lgdm", f"UQx_LGDM1x_1T2019_grade_report_2019-06-{day:02}-0000.csv", grade_report(*rows))
 
 
-@scenario
-def written(place: Place) -> Written:
+@pytest.fixture(scope="module")
+def written(new_place: NewPlace) -> Written:
     """Build, let a client change the file and die and another one stay, and build with a new download."""
+    place = new_place()
     world = World(
         place.root,
         ENVIRONMENT | {"MM_DATA_DIR": str(place.data), "MM_DATABASE_DIR": str(place.database)},

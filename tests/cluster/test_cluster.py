@@ -23,6 +23,7 @@ from report_fixtures import (
     DBT,
     ENVIRONMENT,
     Build,
+    NewPlace,
     Place,
     Row,
     csv_text,
@@ -31,7 +32,6 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
-    scenario,
 )
 from test_bad_input import OPT_IN_LIST, write_bad_rows, write_refused_files
 
@@ -198,9 +198,10 @@ def build_while_a_worker_dies(place: Place, program: str) -> Build:
     return Build(place, program, process.returncode, "".join(said))
 
 
-@scenario
-def everything(place: Place) -> tuple[Path, Build, Build]:
+@pytest.fixture(scope="module")
+def everything(new_place: NewPlace) -> tuple[Path, Build, Build]:
     """Build a folder with all that with DuckDB, then with a cluster's Spark, each with a masked file."""
+    place = new_place()
     write_all(place)
     # two tracks, of which the seed's first is not the alphabet's
     place.change_seed(
@@ -305,9 +306,10 @@ def test_the_unit_tests_of_what_engines_say_in_their_own_way_pass_on_spark(
     assert "ERROR=0" in done.stdout
 
 
-@scenario
-def refused_by_both(place: Place) -> tuple[bytes, Build, Build]:
+@pytest.fixture(scope="module")
+def refused_by_both(new_place: NewPlace) -> tuple[bytes, Build, Build]:
     """Publish, then build with every kind of damaged file: with DuckDB, then with Spark."""
+    place = new_place()
     write_refused_files(place)
     place.database.mkdir()
     place.published("lgdm").write_bytes(b"what was published before")
