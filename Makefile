@@ -11,15 +11,22 @@ SUPERSET := .venv-superset
 PROGRAM ?= demo
 PORT ?= 8088
 
-.PHONY: build test test-bi lint docs superset cluster bench mutate differential demo-data lock clean
+.PHONY: build test test-all test-bi test-cluster lint docs superset cluster bench mutate differential demo-data lock clean
 
 build: $(INSTALLED)
 	$(BIN)/dbt build
 	$(BIN)/python scripts/show_report.py demo
 
-# What Spark adds to the tests needs Java: without it they say so.
-test: $(INSTALLED) $(CLIENTS) $(if $(shell command -v java),$(CLUSTER)) lint
-	$(BIN)/pytest
+# One process per core, each with the tests of some files.
+test: $(INSTALLED) $(CLIENTS) lint
+	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# Everything there is.
+test-all: test test-cluster test-bi
+
+# The same on Spark, which needs Java: without it they say so.
+test-cluster: $(INSTALLED) $(CLUSTER)
+	$(BIN)/pytest tests/cluster
 
 # Superset itself, its dashboards in a browser, and a build while it runs: some minutes, and some 900 MB the first time.
 test-bi: $(INSTALLED) $(SUPERSET)/.installed
@@ -37,11 +44,10 @@ superset: $(SUPERSET)/.installed
 # What `mm build PROGRAM --on cluster` needs beside the rest: some 500 MB.
 cluster: $(CLUSTER)
 
-# All unit tests on Spark, then random damaged folders on both engines, compared table by table: half an hour.
+# More random damaged folders on both engines than the tests have, compared table by table: half an hour.
+FOLDERS ?= 1-20
 differential: $(INSTALLED) $(CLUSTER)
-	$(BIN)/mm build demo --on cluster
-	$(BIN)/dbt test --target cluster --target-path target/cluster --select test_type:unit
-	$(BIN)/python tests/differential.py
+	$(BIN)/pytest tests/cluster/test_random_folders.py --folders $(FOLDERS)
 
 # Some gigabytes and many minutes: ours against hand-written floors, as a table and as out/bench.json.
 bench: $(INSTALLED)
