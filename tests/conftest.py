@@ -1,7 +1,8 @@
 """Fixtures that every test may use, and what no test may do."""
 
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import duckdb
 import pytest
 from mail_fixtures import certificate, server, tls, world
 from project_fixtures import demo, project
-from report_fixtures import PROJECT, Dbt, NewPlace, Place
+from report_fixtures import PROJECT, Dbt, NewPlace, Place, builds_in
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 __all__ = ["browser", "certificate", "demo", "project", "server", "tls", "world"]
@@ -17,6 +18,22 @@ __all__ = ["browser", "certificate", "demo", "project", "server", "tls", "world"
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 # Where a person's own builds write, who may be at it while the tests run.
 OF_A_PERSON = ("database", "logs", "out", "target")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a test that fails what its processes said, and its builds that did not pass."""
+    report = yield
+    if call.excinfo is not None and report.failed:
+        if isinstance(call.excinfo.value, subprocess.CalledProcessError):
+            error = call.excinfo.value
+            report.sections.append((" ".join(map(str, error.cmd)), f"{error.stdout}{error.stderr}"))
+        for build in builds_in(list(getattr(item, "funcargs", {}).values())):
+            if build.returncode:
+                report.sections.append((str(build), build.output))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,8 +20,8 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -101,9 +101,13 @@ class Build:
     def passed(self) -> Self:
         """Stop here, with which build it was and what dbt said, where it did not pass."""
         if self.returncode:
-            command = " ".join(("dbt", *self.arguments))
-            pytest.fail(f"{command} in {self.place.root} ended with {self.returncode}:\n{self.output}")
+            pytest.fail(f"{self}:\n{self.output}")
         return self
+
+    def __str__(self) -> str:
+        """Say which build it was."""
+        command = " ".join(("dbt", *self.arguments))
+        return f"{command} in {self.place.root} ended with {self.returncode}"
 
     def rows(self, query: str) -> list[Row]:
         """Ask the published file."""
@@ -118,6 +122,19 @@ class Build:
             if path.is_file()
         ]
         return self.output + "".join(path.read_text("utf-8", "replace") for path in files)
+
+
+def builds_in(value: object) -> Iterator[Build]:
+    """Find the builds in what a fixture returned, however deep."""
+    if isinstance(value, Build):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from builds_in(each)
+    elif isinstance(value, dict):
+        yield from builds_in(list(value.values()))
+    elif is_dataclass(value) and not isinstance(value, Place | type):
+        yield from builds_in([getattr(value, each.name) for each in fields(value)])
 
 
 @dataclass(frozen=True)
