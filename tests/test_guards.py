@@ -29,5 +29,5 @@ def test_the_builds_that_a_test_was_given_are_found(new_place: NewPlace) -> None
     place.write("lgdm", "notes.txt", "no report")
     failed = place.build("lgdm")
     assert list(builds_in([1, Kept(failed, {"b": (2, failed)})])) == [failed, failed]
-    with pytest.raises(pytest.fail.Exception, match="(?s)dbt build --vars program: lgdm .*No grade report"):
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)dbt build --vars program: lgdm .*No grade report"):
         failed.passed()
