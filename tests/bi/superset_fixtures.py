@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_fixtures import PROJECT, Build, Place
+from report_fixtures import PROJECT, Build, NewPlace, Place
 
 VENV = PROJECT / ".venv-superset" / "bin"
 SERVE = (VENV / "python", PROJECT / "bi" / "superset" / "serve.py")
@@ -127,9 +127,9 @@ def _demo_with_something_in_every_chart(place: Place) -> None:
 
 
 @pytest.fixture(scope="session")
-def superset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
+def superset(new_place: NewPlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
     """Build the program, set a Superset up for it, and end it as Ctrl-C does."""
-    place = Place(tmp_path_factory.mktemp("place"))
+    place = new_place()
     _demo_with_something_in_every_chart(place)
     build = place.build(None).passed()
     home, port = tmp_path_factory.mktemp("superset"), free_port()

@@ -30,7 +30,6 @@ def in_bundle(pattern: str, key: str) -> dict[str, dict[str, Any]]:
 
 CHARTS, DASHBOARDS = in_bundle("charts/*.yaml", "slice_name"), in_bundle("dashboards/*.yaml", "slug")
 DATASETS = in_bundle("datasets/*/*.yaml", "uuid")
-PICTURES = PROJECT / "out" / "bi"
 STEPS = ("learners", "attempted", "passed", "verified", "certificate_eligible")
 
 
@@ -283,7 +282,7 @@ def without_blanks(value: object) -> object:
 
 
 @pytest.mark.parametrize("slug", sorted(DASHBOARDS))
-def test_a_dashboard_is_drawn(laptop: Chrome, superset: Superset, slug: str) -> None:
+def test_a_dashboard_is_drawn(laptop: Chrome, superset: Superset, slug: str, tmp_path: Path) -> None:
     asked(laptop)
     show(laptop, superset, slug)
     found = states(laptop)
@@ -298,8 +297,8 @@ def test_a_dashboard_is_drawn(laptop: Chrome, superset: Superset, slug: str) -> 
     size(laptop, laptop.execute_script("return document.documentElement.scrollHeight") + 20)
     laptop.execute_script("window.scrollTo(0, 0)")
     time.sleep(5)
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    (PICTURES / f"{slug}.png").write_bytes(base64.b64decode(laptop.get_screenshot_as_base64()))
+    # for a person to look at, where the test fails
+    (tmp_path / f"{slug}.png").write_bytes(base64.b64decode(laptop.get_screenshot_as_base64()))
     size(laptop, 768)
     # what the page asks is what the bundle has as each chart's query
     hosts, bodies = asked(laptop)
