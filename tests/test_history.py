@@ -246,20 +246,6 @@ def in_order(new_place: NewPlace) -> Arrivals:
     return arrivals
 
 
-@pytest.fixture(scope="module")
-def newest_first(new_place: NewPlace) -> Arrivals:
-    """Build when the third download is there, when the first has come, and when the second has come."""
-    place = new_place()
-    arrivals = Arrivals(place)
-    write(place, THIRD_AGAIN, *reversed(OTHERS[1:]))
-    arrivals.build()
-    write(place, FIRST, THIRD, OTHERS[0])
-    arrivals.build()
-    write(place, SECOND)
-    arrivals.build()
-    return arrivals
-
-
 # ---- what the downloads said, and when ----
 
 
@@ -437,19 +423,7 @@ def test_progress_of_the_other_runs(in_order: Arrivals) -> None:
     ]
 
 
-# ---- the order in which files come, and files that go ----
-
-
-def test_the_order_in_which_downloads_arrive_does_not_matter(
-    in_order: Arrivals, newest_first: Arrivals
-) -> None:
-    assert differing(in_order.tables[1], newest_first.tables[2]) == []
-
-
-def test_after_a_download_is_deleted_it_is_as_if_it_never_was(
-    in_order: Arrivals, newest_first: Arrivals
-) -> None:
-    assert differing(in_order.tables[2], newest_first.tables[1]) == []
+# ---- a file that goes ----
 
 
 def test_deleting_a_download_leaves_other_runs_as_they_were(in_order: Arrivals) -> None:
