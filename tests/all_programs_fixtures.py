@@ -28,16 +28,22 @@ TABLES = {
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def write_file(path: Path, tables: Rows) -> None:
-    """Write a file as `mm combine` would, as far as the report reads it."""
+def write_tables(path: Path, columns: dict[str, str], tables: Rows) -> None:
+    """Write a file with just these tables, whose columns are as SQL has them."""
     with duckdb.connect(path) as connection:
         connection.begin()
-        for table, columns in TABLES.items():
-            connection.execute(f"create table {table} ({columns})")
-            for row in tables[table]:
-                places = ", ".join("?" for _ in row)
-                connection.execute(f"insert into {table} values ({places})", list(row))
+        for table, of_table in columns.items():
+            connection.execute(f"create table {table} ({of_table})")
+            if rows := tables[table]:
+                values = [list(column) for column in zip(*rows, strict=True)]
+                cells = ", ".join(f"unnest(${n})" for n in range(1, len(values) + 1))
+                connection.execute(f"insert into {table} select {cells}", values)
         connection.commit()
+
+
+def write_file(path: Path, tables: Rows) -> None:
+    """Write a file as `mm combine` would, as far as the report reads it."""
+    write_tables(path, TABLES, tables)
 
 
 def few() -> Rows:

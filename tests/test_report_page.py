@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 
 import duckdb
 import pytest
-from all_programs_fixtures import many, write_file
+from all_programs_fixtures import Rows, many, write_file, write_tables
 from mail_fixtures import World
-from report_fixtures import Build, NewPlace, grade_report, grade_row
+from report_fixtures import Build
 from selenium.webdriver import Chrome
 
 from mm.report import render_report
@@ -49,8 +49,8 @@ LONG_TITLE = (
     "Managing <i>Varroa</i> & Other Unwelcome Guests in Very Large Colonies: An Extended Practicum" * 2
 )
 UNBROKEN_TITLE = "Bienenvolkwintervorbereitungsgrundlagenkurs" * 3
+PROGRESS = ("Reported", "Enrolled", "Attempted", "Passed", "Verified", "Eligible")
 NAME = "<script>alert('Ada')</script> O\u2019Hara"
-Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def rows() -> Rows:
@@ -173,15 +173,17 @@ def rows() -> Rows:
     }
 
 
+def nothing() -> Rows:
+    """Return a program without learners, downloads and courses."""
+    return {table: [] for table in TABLES} | {
+        "programs": [("demo", None, 3)],
+        "certificate_summary": [(0, 0), (1, 0)],
+        "program_summary": [(0, 0, 0, 0, 0)],
+    }
+
+
 def publish(path: Path, tables: Rows) -> None:
-    with duckdb.connect(path) as connection:
-        connection.begin()
-        for table, columns in TABLES.items():
-            connection.execute(f"create table {table} ({columns})")
-            for row in tables[table]:
-                places = ", ".join("?" for _ in row)
-                connection.execute(f"insert into {table} values ({places})", list(row))
-        connection.commit()
+    write_tables(path, TABLES, tables)
 
 
 class Page(HTMLParser):
@@ -251,37 +253,36 @@ def html(database: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def downloaded_again(new_place: NewPlace) -> Build:
-    """Build three downloads of a run, two of one day of another, and one of a third."""
-    place = new_place()
-    reports = {
-        "BEES1x_1T2026_grade_report_2026-03-01-0600": (
-            grade_row(1, "0.0", "audit"),
-            grade_row(2, "0.1", "audit"),
-        ),
-        "BEES1x_1T2026_grade_report_2026-03-11-0600": (
-            grade_row(1, "0.3", "audit"),
-            grade_row(2, "0.7", "verified"),
-            grade_row(3, "0.0", "verified"),
-            grade_row(4, "0.0", "audit", status="unenrolled"),
-        ),
-        "BEES1x_1T2026_grade_report_2026-04-10-0600": (
-            grade_row(1, "0.3", "audit", status="unenrolled"),
-            grade_row(2, "0.8", "verified", "Y"),
-            grade_row(3, "0.9", "verified", "Y"),
-            grade_row(4, "0.0", "audit", status="unenrolled"),
-            grade_row(5, "0.7", "audit"),
-        ),
-        "BEES1x_3T2026_grade_report_2026-04-10-0600": (grade_row(6, "0.0", "audit"),),
-        "BEES2x_1T2026_grade_report_2026-04-10-0900": (grade_row(2, "0.0", "audit"),),
-        "BEES2x_1T2026_grade_report_2026-04-10-1530": (
-            grade_row(2, "0.0", "audit"),
-            grade_row(3, "0.0", "audit"),
-        ),
-    }
-    for name, report in reports.items():
-        place.write("demo", f"ExampleX_{name}.csv", grade_report(*report))
-    return place.build("demo").passed()
+def downloaded_again(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Draw three downloads of a run, two of one day of another, and one of a third."""
+    tables = rows()
+    bees1x, bees2x = ("bees1x", 1), ("bees2x", 2)
+    tables["courses"] = [
+        (*bees1x, "Bee Biology", "ExampleX_BEES1x", True),
+        (*bees2x, "Hives Through the Year", "ExampleX_BEES2x", True),
+    ]
+    tables["course_summary"] = [
+        (*bees1x, "Bee Biology", False, 5, 4, 3, 2, 2),
+        (*bees2x, "Hives Through the Year", False, 2, 0, 0, 0, 0),
+    ]
+    early, middle, late = (datetime(2026, *day, 6) for day in ((3, 1), (3, 11), (4, 10)))  # noqa: DTZ001
+    tables["course_run_summary"] = [
+        (*bees1x, "ExampleX_BEES1x_1T2026", 1, late, 5, 2, 4, 3, 2, 2, 2),
+        (*bees1x, "ExampleX_BEES1x_3T2026", 2, late, 1, 0, 0, 0, 0, 0, 0),
+        (*bees2x, "ExampleX_BEES2x_1T2026", 1, late, 2, 0, 0, 0, 0, 0, 0),
+    ]
+    tables["progress_over_time"] = [
+        ("bees1x", "ExampleX_BEES1x_1T2026", early, 1, 2, 1, 0, 0, 0),
+        # one has left, one has passed as edX does not say yet
+        ("bees1x", "ExampleX_BEES1x_1T2026", middle, 2, 3, 2, 1, 2, 0),
+        ("bees1x", "ExampleX_BEES1x_1T2026", late, 3, 3, 4, 3, 2, 2),
+        ("bees1x", "ExampleX_BEES1x_3T2026", late, 1, 1, 0, 0, 0, 0),
+        ("bees2x", "ExampleX_BEES2x_1T2026", late.replace(hour=9), 1, 1, 0, 0, 0, 0),
+        ("bees2x", "ExampleX_BEES2x_1T2026", late.replace(hour=15, minute=30), 2, 2, 0, 0, 0, 0),
+    ]
+    path = tmp_path_factory.mktemp("again") / "demo.duckdb"
+    publish(path, tables)
+    return page_of(path)
 
 
 Points = list[tuple[float, float]]
@@ -430,13 +431,14 @@ def test_data_health(html: str) -> None:
         (datetime(2026, 6, 14, 2, 42, tzinfo=UTC), "dated later than this report"),
     ],
 )
-def test_the_age_of_the_newest_download(database: Path, now: datetime, age: str) -> None:
-    page = Page(page_of(database, now))
+def test_the_age_of_the_newest_download(tmp_path: Path, now: datetime, age: str) -> None:
+    publish(tmp_path / "demo.duckdb", nothing() | {"report_files": rows()["report_files"]})
+    page = Page(page_of(tmp_path / "demo.duckdb", now))
     assert f"The newest download is {age} (15 June 2026, 02:42 UTC)." in page.text
 
 
-def test_each_difference_from_edx_is_explained_where_there_is_one(database: Path, tmp_path: Path) -> None:
-    page = Page(page_of(database))
+def test_each_difference_from_edx_is_explained_where_there_is_one(html: str, tmp_path: Path) -> None:
+    page = Page(html)
     for words in (
         # 9 of the 30 runs are from before June 2018, 5 from before June 2017; 10 in each are not verified
         "before June 2018 call passing audit learners certificate-eligible: 90 results in 9 runs here",
@@ -447,7 +449,7 @@ def test_each_difference_from_edx_is_explained_where_there_is_one(database: Path
         "more learners can have passed than attempted",
     ):
         assert words in page.text
-    plain = rows()
+    plain = nothing()
     plain["course_run_summary"] = [
         ("two", 2, "ExampleX_TWO_1", 1, datetime(2026, 1, 1), 9, 0, 8, 7, 6, 5, 5)  # noqa: DTZ001
     ]
@@ -461,12 +463,7 @@ def test_each_difference_from_edx_is_explained_where_there_is_one(database: Path
 
 
 def test_a_program_without_learners_has_a_page(tmp_path: Path) -> None:
-    nothing: Rows = {table: [] for table in TABLES} | {
-        "programs": [("demo", None, 3)],
-        "certificate_summary": [(0, 0), (1, 0)],
-        "program_summary": [(0, 0, 0, 0, 0)],
-    }
-    publish(tmp_path / "demo.duckdb", nothing)
+    publish(tmp_path / "demo.duckdb", nothing())
     text = Page(page_of(tmp_path / "demo.duckdb")).text
     for words in (
         "demo",
@@ -499,6 +496,12 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
             "select learners, certificate_eligible from course_run_summary order by position, run_order"
         )
     ]
+    # one of its runs has two downloads
+    (progress,) = page.table(*PROGRESS)
+    assert [tuple(int(number) for number in row[1:]) for row in progress] == demo.rows(
+        "select enrolled, attempted, passed, verified, certificate_eligible from progress_over_time"
+        " qualify count(*) over (partition by course_instance) = 2 order by reported_at"
+    )
     countries = page.one_table("Country", "Enrolled", "Passed", "Eligible")
     (learners,) = demo.rows("select count(*) from learners")[0]
     assert sum(int(row[1]) for row in countries) == learners == 400
@@ -506,20 +509,16 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
 
 # --- lines over time
 
-PROGRESS = ("Reported", "Enrolled", "Attempted", "Passed", "Verified", "Eligible")
 
-
-def test_a_run_with_several_downloads_has_lines_and_a_table(downloaded_again: Build) -> None:
-    html = page_of(downloaded_again.published)
+def test_a_run_with_several_downloads_has_lines_and_a_table(downloaded_again: str) -> None:
     # the third run has one download: no line
-    assert re.findall(r"<title id=.progress-[^>]*>([^<]*)<", html) == [
+    assert re.findall(r"<title id=.progress-[^>]*>([^<]*)<", downloaded_again) == [
         "Bee Biology (1T2026, 3 downloads)",
         "Hives Through the Year (1T2026, 2 downloads)",
     ]
-    assert Page(html).table(*PROGRESS) == [
+    assert Page(downloaded_again).table(*PROGRESS) == [
         [
             ["01\u00a0Mar\u00a02026", "2", "1", "0", "0", "0"],
-            # one has left, one has passed as edX does not say yet
             ["11\u00a0Mar\u00a02026", "3", "2", "1", "2", "0"],
             ["10\u00a0Apr\u00a02026", "3", "4", "3", "2", "2"],
         ],
@@ -530,12 +529,12 @@ def test_a_run_with_several_downloads_has_lines_and_a_table(downloaded_again: Bu
     ]
     assert (
         "1 March 2026 to 10 April 2026: Enrolled 2 to 3, Attempted 1 to 4, Passed 0 to 3, Verified 0 to 2,"
-        " Eligible 0 to 2<" in html
+        " Eligible 0 to 2<" in downloaded_again
     )
 
 
-def test_points_are_where_time_and_number_put_them(downloaded_again: Build) -> None:
-    chart = lines_of(page_of(downloaded_again.published), "Bee Biology (1T2026, 3 downloads)")
+def test_points_are_where_time_and_number_put_them(downloaded_again: str) -> None:
+    chart = lines_of(downloaded_again, "Bee Biology (1T2026, 3 downloads)")
     (axis,) = chart.strokes["axis"]
     left, right = axis[2][0], axis[3][0]
     heights = {
@@ -561,8 +560,8 @@ def test_points_are_where_time_and_number_put_them(downloaded_again: Build) -> N
         assert chart.height(chart.texts[number][1] - 4) == pytest.approx(int(number) / 4, abs=0.02)
 
 
-def test_each_line_leads_to_its_name(downloaded_again: Build) -> None:
-    chart = lines_of(page_of(downloaded_again.published), "Bee Biology (1T2026, 3 downloads)")
+def test_each_line_leads_to_its_name(downloaded_again: str) -> None:
+    chart = lines_of(downloaded_again, "Bee Biology (1T2026, 3 downloads)")
     names = ("Attempted", "Enrolled", "Passed", "Verified", "Eligible")
     for name in names:
         line, leader = chart.strokes[name.lower()]
@@ -575,11 +574,10 @@ def test_each_line_leads_to_its_name(downloaded_again: Build) -> None:
     assert min(lower - upper for upper, lower in pairwise(places)) > 16
 
 
-def test_runs_downloaded_once_have_no_lines(database: Path, tmp_path: Path) -> None:
-    assert "2025_Fall, " not in page_of(database)
-    once = rows()
-    once["progress_over_time"] = [row for row in once["progress_over_time"] if "2025_Fall" in row[1]]
-    publish(tmp_path / "demo.duckdb", once)
+def test_runs_downloaded_once_have_no_lines(html: str, tmp_path: Path) -> None:
+    assert "2025_Fall, " not in html
+    once = [row for row in rows()["progress_over_time"] if "2025_Fall" in row[1]]
+    publish(tmp_path / "demo.duckdb", rows() | {"progress_over_time": once})
     page = Page(page_of(tmp_path / "demo.duckdb"))
     assert "There is one download of each run so far." in page.text
     assert page.table(*PROGRESS) == []
@@ -735,15 +733,15 @@ return [...document.querySelectorAll('svg')].map(svg => {
     };
 });
 """
-OVERFLOWING = """
-return [...document.body.querySelectorAll('*')].filter(element => {
+# How much wider the page is than the screen, what is not within it, and headlines that are cut.
+TOO_WIDE = """
+const {scrollWidth, clientWidth} = document.documentElement;
+return [scrollWidth - clientWidth, [...document.body.querySelectorAll('*')].filter(element => {
     const box = element.getBoundingClientRect();
     return !element.closest('.scroll') && (box.right > innerWidth + 0.5 || box.left < -0.5);
-}).map(element => element.outerHTML.slice(0, 100));
-"""
-CUT_HEADLINES = """
-return [...document.querySelectorAll('.headlines dd')].filter(each => each.scrollWidth > each.clientWidth)
-    .map(each => each.textContent);
+}).map(element => element.outerHTML.slice(0, 100)),
+[...document.querySelectorAll('.headlines dd')].filter(each => each.scrollWidth > each.clientWidth)
+    .map(each => each.textContent)];
 """
 # The contrast of WCAG 2 between what is drawn or written and the nearest background behind it.
 CONTRASTS = """
@@ -775,6 +773,17 @@ return [
     ]),
 ];
 """
+SCRIPTS = {
+    "charts": CHARTS,
+    "contrasts": CONTRASTS,
+    "too wide": TOO_WIDE,
+    "card": "return getComputedStyle(document.querySelector('figure')).backgroundColor",
+    "table heights": "return [...document.querySelectorAll('details table')]"
+    ".map(each => each.checkVisibility() && each.getBoundingClientRect().height)",
+    "cells of people": "return [...document.querySelectorAll('.people td')]"
+    ".map(cell => cell.getBoundingClientRect().right)",
+}
+A4 = {"printBackground": True, "preferCSSPageSize": True}
 
 
 @pytest.fixture(scope="module")
@@ -789,12 +798,31 @@ def pages(database: Path, demo: Build, tmp_path_factory: pytest.TempPathFactory)
     return sorted(folder.glob("*.html"))
 
 
-def show(browser: Chrome, page: Path, look: Look) -> None:
+Shown = dict[str, Any]
+
+
+def show(browser: Chrome, page: Path, look: Look) -> Shown:
+    """Load a page once, and gather what all tests look at."""
     screen = {"width": look.width, "height": 800, "deviceScaleFactor": 1, "mobile": look.width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     features = [{"name": "prefers-color-scheme", "value": look.scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": look.media, "features": features})
+    browser.get_log("performance")
+    browser.get_log("browser")
     browser.get(page.as_uri())
+    seen = {"performance": browser.get_log("performance")}
+    seen |= {name: browser.execute_script(script) for name, script in SCRIPTS.items()}
+    if look.media == "print":
+        seen["pdf"] = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", A4)["data"])
+    browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
+    seen["too wide when open"] = browser.execute_script(TOO_WIDE)
+    return seen | {"errors": browser.get_log("browser")}
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Chrome, pages: list[Path]) -> dict[Look, dict[Path, Shown]]:
+    """Show each page in each look."""
+    return {look: {page: show(browser, page, look) for page in pages} for look in LOOKS}
 
 
 def overlaps(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -805,12 +833,10 @@ def overlaps(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_charts_have_marks_and_no_texts_overlap(browser: Chrome, pages: list[Path], look: Look) -> None:
-    for page in pages:
-        show(browser, page, look)
-        charts = browser.execute_script(CHARTS)
-        assert len(charts) == CHARTS_ON[page.stem]
-        for chart in charts:
+def test_charts_have_marks_and_no_texts_overlap(shown: dict[Look, dict[Path, Shown]], look: Look) -> None:
+    for page, seen in shown[look].items():
+        assert len(seen["charts"]) == CHARTS_ON[page.stem]
+        for chart in seen["charts"]:
             frame, texts, marks = chart["frame"], chart["texts"], chart["marks"]
             # an axis at least, and a bar for each course, run or country that has learners
             assert len(marks) >= (1 if chart["title"] == "Capstone (Capstone)" else 4)
@@ -832,44 +858,27 @@ def test_charts_have_marks_and_no_texts_overlap(browser: Chrome, pages: list[Pat
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_nothing_is_wider_than_the_screen(browser: Chrome, pages: list[Path], look: Look) -> None:
-    for page in pages:
-        show(browser, page, look)
-        for opened in (False, True):
-            if opened:
-                browser.execute_script(
-                    "document.querySelectorAll('details').forEach(each => each.open = true)"
-                )
-            wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            assert browser.execute_script(wide) == 0
-            assert browser.execute_script(OVERFLOWING) == []
-            assert browser.execute_script(CUT_HEADLINES) == []
+def test_nothing_is_wider_than_the_screen(shown: dict[Look, dict[Path, Shown]], look: Look) -> None:
+    for seen in shown[look].values():
+        assert seen["too wide"] == seen["too wide when open"] == [0, [], []]
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_all_stands_out_from_its_background(browser: Chrome, pages: list[Path], look: Look) -> None:
-    for page in pages:
-        show(browser, page, look)
-        contrasts = browser.execute_script(CONTRASTS)
-        assert len(contrasts) > 200
-        for what, contrast, least in contrasts:
+def test_all_stands_out_from_its_background(shown: dict[Look, dict[Path, Shown]], look: Look) -> None:
+    for seen in shown[look].values():
+        assert len(seen["contrasts"]) > 200
+        for what, contrast, least in seen["contrasts"]:
             assert contrast >= least, what
-        card = browser.execute_script(
-            "return getComputedStyle(document.querySelector('figure')).backgroundColor"
-        )
         # Print is light, whatever the screen is.
         dark = look.scheme == "dark" and look.media == "screen"
-        assert (card == "rgb(255, 255, 255)") is not dark
+        assert (seen["card"] == "rgb(255, 255, 255)") is not dark
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_no_error_and_no_request(browser: Chrome, pages: list[Path], look: Look) -> None:
-    for page in pages:
-        browser.get_log("performance")
-        browser.get_log("browser")
-        show(browser, page, look)
-        assert browser.get_log("browser") == []
-        messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+def test_no_error_and_no_request(shown: dict[Look, dict[Path, Shown]], look: Look) -> None:
+    for page, seen in shown[look].items():
+        assert seen["errors"] == []
+        messages = [json.loads(entry["message"])["message"] for entry in seen["performance"]]
         asked = [
             message["params"]["request"]["url"]
             for message in messages
@@ -878,30 +887,17 @@ def test_no_error_and_no_request(browser: Chrome, pages: list[Path], look: Look)
         assert asked == [page.as_uri()]
 
 
-def test_print_shows_every_table_on_a4(browser: Chrome, pages: list[Path]) -> None:
-    tables = "return [...document.querySelectorAll('details table')].map(each => each.checkVisibility()"
-    tables += " && each.getBoundingClientRect().height)"
-    for page in pages:
-        show(browser, page, PRINT)
-        heights = browser.execute_script(tables)
-        assert len(heights) == CHARTS_ON[page.stem]
-        assert min(heights) > 30
-        printed = browser.execute_cdp_cmd(
-            "Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True}
-        )
-        pdf = base64.b64decode(printed["data"])
-        sizes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^]]+)\]", pdf)}
+def test_print_shows_every_table_on_a4(shown: dict[Look, dict[Path, Shown]]) -> None:
+    for page, seen in shown[PRINT].items():
+        assert len(seen["table heights"]) == CHARTS_ON[page.stem]
+        assert min(seen["table heights"]) > 30
+        sizes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^]]+)\]", seen["pdf"])}
         assert len(sizes) == 1
         # A4 in points
         assert sizes.pop() == pytest.approx((0, 0, 595, 842), abs=1.5)
 
 
-def test_learners_can_be_read_on_a_phone(browser: Chrome, pages: list[Path]) -> None:
-    cells = (
-        "return [...document.querySelectorAll('.people td')].map(cell => cell.getBoundingClientRect().right)"
-    )
-    for page in pages:
-        show(browser, page, PHONE)
-        rights = browser.execute_script(cells)
-        assert len(rights) == {"demo": 11 * 4, "hard": 3 * 4, "all": 0}[page.stem]
-        assert max(rights, default=0) <= 360
+def test_learners_can_be_read_on_a_phone(shown: dict[Look, dict[Path, Shown]]) -> None:
+    for page, seen in shown[PHONE].items():
+        assert len(seen["cells of people"]) == {"demo": 11 * 4, "hard": 3 * 4, "all": 0}[page.stem]
+        assert max(seen["cells of people"], default=0) <= 360
