@@ -1,20 +1,16 @@
-"""The history of downloads, and that it does not matter in which order and how often files come and go.
+"""The history of downloads, the second of which comes last.
 
 The program is lgdm, whose courses pass at 0.65. One run is downloaded three times, on the days 1, 8 and 15
 of May 2019; the learners of STORIES are in it. The other runs stand beside it, so that what happens to the
 one is seen not to touch them.
 """
 
-import os
-import random
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 from report_fixtures import (
     G4_MINIMAL,
-    Build,
     NewPlace,
     Place,
     Row,
@@ -212,38 +208,30 @@ OTHERS = [name for name in FILES if name not in {FIRST, SECOND, THIRD, THIRD_AGA
 
 
 @dataclass
-class Arrivals:
-    """The build after each step, and all that was published then."""
+class Published:
+    """All that was published without the second download, then with it, and then without the third."""
 
-    place: Place
     # A failing test's report shows no rows.
-    builds: list[Build] = field(default_factory=list, repr=False)
-    tables: list[Tables] = field(default_factory=list, repr=False)
-
-    def build(self, *arguments: str) -> None:
-        """Build and remember."""
-        build = self.place.build("lgdm", *arguments).passed()
-        self.builds.append(build)
-        self.tables.append(tables_of(build.published))
-
-
-def differing(some: Tables, others: Tables) -> list[str]:
-    """Name the tables that are not the same row for row; their rows would be too much to print."""
-    return [name for name in sorted(some | others) if some.get(name) != others.get(name)]
+    without_second: Tables = field(repr=False)
+    of_all: Tables = field(repr=False)
+    before_third: Tables = field(repr=False)
 
 
 @pytest.fixture(scope="module")
-def in_order(new_place: NewPlace) -> Arrivals:
-    """Build when the first two downloads are there, when the third has come, and when the second is gone."""
+def published(new_place: NewPlace) -> Published:
+    """Build when the first and the third download are there, when the second comes, and the third goes."""
     place = new_place()
-    arrivals = Arrivals(place)
-    write(place, FIRST, SECOND, *OTHERS)
-    arrivals.build()
-    write(place, THIRD, THIRD_AGAIN)
-    arrivals.build()
-    (place.data / "lgdm" / SECOND).unlink()
-    arrivals.build()
-    return arrivals
+
+    def build() -> Tables:
+        return tables_of(place.build("lgdm").passed().published)
+
+    write(place, FIRST, THIRD, THIRD_AGAIN, *OTHERS)
+    without_second = build()
+    write(place, SECOND)
+    of_all = build()
+    for name in (THIRD, THIRD_AGAIN):
+        (place.data / "lgdm" / name).unlink()
+    return Published(without_second, of_all, build())
 
 
 # ---- what the downloads said, and when ----
@@ -266,30 +254,30 @@ def history(tables: Tables, student_id: int, course_instance: str = RUN) -> list
 
 
 @pytest.mark.parametrize("student_id", STORIES)
-def test_history_of_a_learner(in_order: Arrivals, student_id: int) -> None:
-    assert history(in_order.tables[1], student_id) == STORIES[student_id].history
+def test_history_of_a_learner(published: Published, student_id: int) -> None:
+    assert history(published.of_all, student_id) == STORIES[student_id].history
 
 
 @pytest.mark.parametrize("student_id", STORIES)
-def test_history_of_a_learner_without_the_second_download(in_order: Arrivals, student_id: int) -> None:
-    assert history(in_order.tables[2], student_id) == STORIES[student_id].without_second
+def test_history_of_a_learner_without_the_second_download(published: Published, student_id: int) -> None:
+    assert history(published.without_second, student_id) == STORIES[student_id].without_second
 
 
-def test_a_row_that_cannot_be_used_is_none(in_order: Arrivals) -> None:
+def test_a_row_that_cannot_be_used_is_none(published: Published) -> None:
     said = [f"1-8 {AUDIT}", f"8-15 ({AUDIT})", f"15- {AUDIT}"]
-    assert history(in_order.tables[1], REJECTED) == said
+    assert history(published.of_all, REJECTED) == said
 
 
-def test_of_repeated_rows_the_last_counts(in_order: Arrivals) -> None:
-    assert history(in_order.tables[1], REPEATED) == unmoved(AUDIT)
+def test_of_repeated_rows_the_last_counts(published: Published) -> None:
+    assert history(published.of_all, REPEATED) == unmoved(AUDIT)
 
 
-def test_of_two_copies_with_one_stamp_the_later_counts(in_order: Arrivals) -> None:
-    assert history(in_order.tables[1], 299) == []
+def test_of_two_copies_with_one_stamp_the_later_counts(published: Published) -> None:
+    assert history(published.of_all, 299) == []
 
 
-def test_history_row_in_full(in_order: Arrivals) -> None:
-    table = in_order.tables[1]["learner_course_history"]
+def test_history_row_in_full(published: Published) -> None:
+    table = published.of_all["learner_course_history"]
     rows = [row for row in table if row[0] == 212 and row[2] == RUN]
     assert rows == [
         (212, "lgdm1x", RUN, DAY_1, DAY_15, True, "honor", 0.64, "N", "N", "enrolled"),
@@ -297,14 +285,14 @@ def test_history_row_in_full(in_order: Arrivals) -> None:
     ]
 
 
-def test_what_was_downloaded_once_has_one_open_row(in_order: Arrivals) -> None:
-    rows = [row for row in in_order.tables[1]["learner_course_history"] if row[2] == ONCE]
+def test_what_was_downloaded_once_has_one_open_row(published: Published) -> None:
+    rows = [row for row in published.of_all["learner_course_history"] if row[2] == ONCE]
     since = datetime(2018, 6, 1)  # noqa: DTZ001
     assert rows == [(201, "lgdm3x", ONCE, since, None, True, "verified", 0.9, "Y", "Y", None)]
 
 
-def test_the_history_has_nobody_else(in_order: Arrivals) -> None:
-    listed = {(row[0], row[1]) for row in in_order.tables[1]["learner_course_history"]}
+def test_the_history_has_nobody_else(published: Published) -> None:
+    listed = {(row[0], row[1]) for row in published.of_all["learner_course_history"]}
     elsewhere = {(201, "lgdm2x"), (212, "lgdm2x"), (201, "lgdm3x"), (201, "lgdm4x")}
     assert listed == elsewhere | {(number, "lgdm1x") for number in (*STORIES, REJECTED, REPEATED)}
 
@@ -369,24 +357,26 @@ OTHER_RUNS_CHANGES = [
 ]
 
 
-def test_changes_are_those_since_the_previous_download_of_each_run(in_order: Arrivals) -> None:
+def test_changes_are_those_since_the_previous_download_of_each_run(published: Published) -> None:
     expected = [
         (student_id, "lgdm1x", RUN, change, DAY_8, DAY_15, before, after)
         for student_id, change, before, after in CHANGES
     ]
-    found = in_order.tables[1]["changes"]
+    found = published.of_all["changes"]
     assert sorted(found, key=repr) == sorted(expected + OTHER_RUNS_CHANGES, key=repr)
 
 
 @pytest.mark.parametrize(
-    ("number", "days", "expected"),
-    [(0, (DAY_1, DAY_8), EARLIER_CHANGES), (2, (DAY_1, DAY_15), CHANGES_WITHOUT_SECOND)],
-    ids=["before the third", "without the second"],
+    ("name", "days", "expected"),
+    [
+        ("before_third", (DAY_1, DAY_8), EARLIER_CHANGES),
+        ("without_second", (DAY_1, DAY_15), CHANGES_WITHOUT_SECOND),
+    ],
 )
 def test_changes_while_other_downloads_are_the_newest(
-    in_order: Arrivals, number: int, days: tuple[datetime, datetime], expected: list[Row]
+    published: Published, name: str, days: tuple[datetime, datetime], expected: list[Row]
 ) -> None:
-    found = [row for row in in_order.tables[number]["changes"] if row[1] == "lgdm1x"]
+    found = [row for row in getattr(published, name)["changes"] if row[1] == "lgdm1x"]
     assert sorted((row[0], row[3]) for row in found) == expected
     assert {row[4:6] for row in found} == {days}
 
@@ -394,7 +384,7 @@ def test_changes_while_other_downloads_are_the_newest(
 # ---- how a run grew ----
 
 
-def test_progress_over_time(in_order: Arrivals) -> None:
+def test_progress_over_time(published: Published) -> None:
     # enrolled, attempted, passed, verified, certificate-eligible. Of the learners 201 to 223 the first
     # download lists all but 209, 210 and 211: one has left (219), five are on a verified track (208, 214,
     # 215, 216, 221), 204 and 216 reach 0.65, and 216 is eligible. The second leaves out 205, 207, 208, 211,
@@ -402,7 +392,7 @@ def test_progress_over_time(in_order: Arrivals) -> None:
     # pass and are eligible. The third leaves out 205, 206, 209 and 219; 217 and 220 have left; verified are
     # 208, 211, 212, 214 (masters), 215, 216 and 221; all of those but 214 pass, and 204; eligible are 211,
     # 212, 215, 216 and 221.
-    rows = [row for row in in_order.tables[1]["progress_over_time"] if row[0] == "lgdm1x"]
+    rows = [row for row in published.of_all["progress_over_time"] if row[0] == "lgdm1x"]
     assert sorted(rows) == [
         ("lgdm1x", RUN, DAY_1, 1, 19, 20, 2, 5, 1),
         ("lgdm1x", RUN, DAY_8, 2, 15, 17, 2, 4, 2),
@@ -410,8 +400,8 @@ def test_progress_over_time(in_order: Arrivals) -> None:
     ]
 
 
-def test_progress_of_the_other_runs(in_order: Arrivals) -> None:
-    rows = [row for row in in_order.tables[1]["progress_over_time"] if row[0] != "lgdm1x"]
+def test_progress_of_the_other_runs(published: Published) -> None:
+    rows = [row for row in published.of_all["progress_over_time"] if row[0] != "lgdm1x"]
     assert sorted(rows) == [
         ("lgdm2x", TWICE, datetime(2019, 4, 1), 1, 2, 2, 0, 0, 0),  # noqa: DTZ001
         ("lgdm2x", TWICE, DAY_15, 2, 2, 2, 1, 0, 0),
@@ -423,23 +413,23 @@ def test_progress_of_the_other_runs(in_order: Arrivals) -> None:
     ]
 
 
-# ---- a file that goes ----
+# ---- what a download between two others changes ----
 
 
-def test_deleting_a_download_leaves_other_runs_as_they_were(in_order: Arrivals) -> None:
+def test_a_download_leaves_other_runs_as_they_were(published: Published) -> None:
     def of_others(tables: Tables, table: str, column: int) -> list[Row]:
         return [row for row in tables[table] if row[column] != RUN]
 
-    before, after = in_order.tables[1:]
+    before, after = published.without_second, published.of_all
     for table, column in [("learner_course_history", 2), ("changes", 2), ("progress_over_time", 1)]:
         assert of_others(after, table, column) == of_others(before, table, column), table
         assert of_others(after, table, column), table
 
 
-def test_deleting_an_old_download_leaves_the_report_as_it_was(in_order: Arrivals) -> None:
+def test_an_old_download_leaves_the_report_as_it_was(published: Published) -> None:
     # 209 was in the second download alone, which makes nobody a learner.
-    before, after = in_order.tables[1:]
-    assert differing(before, after) == [
+    before, after = published.without_second, published.of_all
+    assert [name for name in sorted(before | after) if before.get(name) != after.get(name)] == [
         "changes",
         "learner_course_history",
         "learners",
@@ -448,117 +438,6 @@ def test_deleting_an_old_download_leaves_the_report_as_it_was(in_order: Arrivals
         "rejected_rows_by_reason",
         "report_files",
     ]
-    # Who was first seen in it is seen first in the third: nothing else of a learner is of the second.
+    # Who is first seen in it was seen first in the third: nothing else of a learner is of the second.
     first_seen = {row[0]: row[6] for row in before["learners"]}
     assert {row[0] for row in after["learners"] if first_seen[row[0]] != row[6]} == {210}
-
-
-# ---- files that come, change and go at random ----
-
-SEED = 2021
-# A build comes when the files that are there first have been added, and after every few steps.
-STEPS = ["add"] * 3 + ["remove"] * 3 + ["redraw"] * 3 + ["rewrite"] * 3
-STEPS_PER_BUILD = 6
-# At the end one file is added at a time: with nothing gone, a build keeps what is not touched.
-ADDED_LAST = 2
-OPT_INS = "UQx-email_opt_in-2019-06-0{}.csv"
-# Several downloads of several runs; one run is spelled in two ways, and one download lies there twice.
-KINDS = [
-    f"{run}_{kind}_2019-06-0{{}}-0000{copy}.csv"
-    for run in (RUN, RUN.lower(), "UQx_LGDM1x_3T2018", TWICE, "UQx_LGDM5x_1T2019")
-    for kind, copy in (("grade_report", ""), ("grade_report", " (1)"), ("student_profile_info", ""))
-]
-NAMES = [kind.format(day) for kind in (*KINDS, OPT_INS, OPT_INS) for day in range(1, 4)]
-# Without a grade report nothing could be built: this one stays.
-KEPT = NAMES[0]
-STARTING = [KEPT, *NAMES[1:4], NAMES[6], NAMES[-1], NAMES[-2]]
-
-
-def invented(name: str, chance: random.Random) -> str:
-    """Write a file of the kind that its name says. Its learners are some of the numbers 400 to 439."""
-    learners = chance.sample(range(400, 440), chance.randrange(20, 40))
-    if "email_opt_in" in name:
-        return csv_text(
-            "email,course_id,is_opted_in_for_email,preference_set_datetime",
-            [
-                (address(learner), "key", chance.choice(["True", "False"]), f"2019-01-0{number % 9 + 1}")
-                for number, learner in enumerate(learners)
-            ],
-        )
-    if "student_profile_info" in name:
-        return profile_report(
-            *(profile_row(learner, "Pupil 0.5", chance.choice(["AU", "NZ", ""])) for learner in learners)
-        )
-    rows = [
-        grade_row(
-            learner,
-            f"0.{chance.randrange(1, 10)}",
-            chance.choice(["audit", "audit", "verified", "platinum"]),
-            chance.choice("YN"),
-            chance.choice(["enrolled", "enrolled", "unenrolled"]),
-        )
-        for learner in learners
-    ]
-    # One learner twice, a grade that is none, and too few cells.
-    return grade_report(*rows, rows[0], grade_row(440, "4", "audit"), (441, address(441)))
-
-
-def take_step(step: str, place: Place, chance: random.Random) -> None:
-    """Add or remove a file, or replace one: `redraw` keeps its size, `rewrite` its time of modification."""
-    there = sorted(path.name for path in (place.data / "lgdm").iterdir())
-    if step == "add":
-        name = chance.choice([name for name in NAMES if name not in there])
-        place.write("lgdm", name, invented(name, chance))
-        return
-    path = place.data / "lgdm" / chance.choice([name for name in there if name != KEPT])
-    before = path.stat()
-    if step == "remove":
-        path.unlink()
-    elif step == "redraw":
-        # Other grades, names or dates, in as many letters.
-        text = path.read_bytes().decode()
-        text = re.sub(r"(0\.|-0)\d", lambda found: found[1] + str(chance.randrange(1, 10)), text)
-        place.write("lgdm", path.name, text)
-        assert path.stat().st_size == before.st_size
-    elif step == "rewrite":
-        place.write("lgdm", path.name, invented(path.name, chance))
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert path.stat().st_size != before.st_size
-
-
-@pytest.fixture(scope="module")
-def random_steps(new_place: NewPlace) -> Arrivals:
-    """Let files come, change and go, build after every few of these steps, and in the end from nothing."""
-    place = new_place()
-    chance = random.Random(SEED)  # noqa: S311 - no secret
-    arrivals = Arrivals(place)
-    for name in STARTING:
-        place.write("lgdm", name, invented(name, chance))
-    arrivals.build()
-    for number, step in enumerate(chance.sample(STEPS, len(STEPS)), start=1):
-        take_step(step, place, chance)
-        if number % STEPS_PER_BUILD == 0:
-            arrivals.build()
-    for _ in range(ADDED_LAST):
-        take_step("add", place, chance)
-        arrivals.build()
-    arrivals.build("--full-refresh")
-    return arrivals
-
-
-def test_a_build_from_nothing_gives_the_same(random_steps: Arrivals) -> None:
-    *_, after_steps, afresh = random_steps.tables
-    assert differing(after_steps, afresh) == [], f"with the seed {SEED}"
-
-
-def test_the_random_steps_reach_every_table(random_steps: Arrivals) -> None:
-    # Nothing was sent.
-    empty = [name for name, rows in random_steps.tables[-1].items() if not rows]
-    assert empty == ["mails_by_day", "send_log"], f"with the seed {SEED}"
-
-
-def test_the_random_steps_change_all_that_files_tell(random_steps: Arrivals) -> None:
-    tables = random_steps.tables
-    unchanged = [name for name in tables[0] if name not in differing(tables[0], tables[-1])]
-    told_by_no_file = ["course_runs", "courses", "mails_by_day", "programs", "send_log"]
-    assert unchanged == told_by_no_file, f"with the seed {SEED}"
