@@ -337,15 +337,17 @@ def test_a_full_disk_leaves_the_old_file(large: Path, tmp_path: Path, kind: str)
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_killed_export_leaves_the_old_file(tmp_path: Path) -> None:
-    out = tmp_path / "report.csv"
+@pytest.mark.parametrize("kind", exporting.Format)
+def test_a_killed_export_leaves_the_old_file(world: World, kind: exporting.Format) -> None:
+    publish(world, [learner(1, "Ada")])
+    out = world.folder / f"report.{kind}"
     out.write_text("the old one")
-    write_a_part = (
-        "import os, signal, sys; from pathlib import Path; from mm.export import whole_file\n"
-        "with whole_file(Path(sys.argv[1])) as draft:\n"
-        "    draft.write_text('a part')\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)"
+    # killed when all is written and nothing has its name yet
+    killed = (
+        "import os, pathlib, signal, sys; from mm.export import Format, export\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "export('demo', Format(sys.argv[1]), pathlib.Path(sys.argv[2]))"
     )
-    process = start(tmp_path, sys.executable, "-c", write_a_part, out)
+    process = start(world.folder / "database", sys.executable, "-c", killed, kind, out)
     assert process.wait(timeout=60) == -signal.SIGKILL
     assert out.read_text() == "the old one"
