@@ -2,12 +2,12 @@
 
 import json
 import os
-import random
-import shutil
+import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,10 @@ from report_fixtures import (
     read,
     tables_of,
 )
+
+from mm import inputs
+from mm.publish import publish
+from mm.settings import ReaderError
 
 # A table of the report, of the mailout, the summaries and the history.
 TABLES = [
@@ -64,11 +68,14 @@ TABLES = [
     "stages_by_country",
 ]
 CLIENTS = Path(sys.prefix) / "clients"
+# When so many of a build's 135 models, seeds and tests have started, the first marts are made.
+STARTS = 60
 FIRST = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
 SECOND = "UQx_LGDM2x_1T2019_grade_report_2019-06-01-0000.csv"
 THIRD = "UQx_LGDM3x_1T2018_grade_report_2018-06-01-0000.csv"
 THIRD_NEWER = "UQx_LGDM3x_1T2018_grade_report_2018-07-01-0000.csv"
 FIRST_PROFILES = "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv"
+OTHER = "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv"
 UNTOUCHED = "UQx_LGDM4x_1T2019_grade_report_2019-06-01-0000.csv"
 # A row whose grade is none.
 UNUSED = "303,pupil303@learners.example.org,pupil_303,4,audit,N/A,N,N,N/A,enrolled"
@@ -106,87 +113,12 @@ def grades(tables: dict[str, list[Row]]) -> list[tuple[int, str, float]]:
     return sorted((row[0], row[2], row[5]) for row in tables["course_instancedetails"])
 
 
-def check_modes(place: Place) -> None:
-    """See that others can read nothing in the folder, and that nobody can write to what is published."""
-    for path in (place.database, *place.database.rglob("*")):
-        expected = "-r--r-----" if path == place.published("lgdm") else "-rw-r-----"
-        assert stat.filemode(path.stat().st_mode) == ("drwxr-x---" if path.is_dir() else expected), path
-
-
-# ---- builds that are killed ----
-
-
-@dataclass
-class Killed:
-    """What was published after each kill, and the build that came then."""
-
-    before: bytes
-    in_the_middle: list[bytes]
-    while_publishing: float
-    after: Build
-
-
-def kill_after_starts(place: Place, count: int) -> bytes:
-    """Kill a build when it has started `count` of its models, seeds and tests."""
-    process = place.start("lgdm")
-    assert process.stdout
-    for line in process.stdout:
-        count -= " START " in line
-        if count <= 0:
-            break
-    process.kill()
-    process.communicate()
-    return place.published("lgdm").read_bytes()
-
-
-def kill_while_publishing(place: Place) -> float:
-    """Kill a build when it has begun to write the file that it is to publish."""
-    process = place.start("lgdm")
-    while process.poll() is None and not list(place.database.rglob("*.new")):
-        time.sleep(0.001)
-    process.kill()
-    process.communicate()
-    return best_grade(place.published("lgdm"))
-
-
-@pytest.fixture(scope="module")
-def killed(new_place: NewPlace) -> Killed:
-    """Kill builds at several moments, the same in each run of the tests."""
-    place = new_place()
-    write_first(place, "0.5")
-    before = place.build("lgdm").passed().published.read_bytes()
-    write_first(place, "0.9")
-    moments = sorted(random.Random(2019).sample(range(1, 40), 2))  # noqa: S311 - no secret
-    in_the_middle = [kill_after_starts(place, moment) for moment in moments]
-    return Killed(before, in_the_middle, kill_while_publishing(place), place.build("lgdm"))
-
-
-def test_a_killed_build_leaves_the_published_file_byte_for_byte(killed: Killed) -> None:
-    assert [published == killed.before for published in killed.in_the_middle] == [True, True]
-
-
-def test_a_build_that_is_killed_while_publishing_leaves_a_whole_file(killed: Killed) -> None:
-    # Of the build before, or, if the kill came just too late, of this one.
-    assert killed.while_publishing in {0.5, 0.9}
-
-
-def test_the_build_after_a_kill_passes(killed: Killed) -> None:
-    build = killed.after.passed()
-    assert best_grade(build.published) == 0.9
-    assert list(tables_of(build.published)) == TABLES
-
-
-def test_no_half_written_file_of_a_killed_build_stays(killed: Killed) -> None:
-    assert {path.name for path in killed.after.place.database.rglob("*")} == {
-        "working",
-        "lgdm.duckdb",
-        "lgdm.lock",
-        "lgdm_steps.duckdb",
-    }
-
-
-def test_others_can_read_nothing_that_a_killed_build_wrote(killed: Killed) -> None:
-    check_modes(killed.after.place)
+def check_modes(place: Place, paths: Iterable[Path]) -> None:
+    """See that others can read nothing, and that nobody can write to what is published."""
+    for path in paths:
+        is_published = path.parent == place.database and path.suffix == ".duckdb"
+        expected = "drwxr-x---" if path.is_dir() else "-r--r-----" if is_published else "-rw-r-----"
+        assert stat.filemode(path.stat().st_mode) == expected, path
 
 
 # ---- a client that stays connected; loading what is new; a newer version of the project ----
@@ -194,37 +126,29 @@ def test_others_can_read_nothing_that_a_killed_build_wrote(killed: Killed) -> No
 
 @dataclass
 class Rebuilt:
-    """What was published by an older version, by this one, and by this one on what another had loaded."""
+    """What was published first and then, and what a part was built of that an older version had loaded."""
 
     first: dict[str, list[Row]]
     second: dict[str, list[Row]]
-    third: dict[str, list[Row]]
     client_said: list[str]
     build: Build
+    loaded_anew: Build
+    rows_then: list[Row]
 
 
-def make_models_older(place: Place) -> None:
-    """Let a model count wrongly, one be a table, one have a column and one be there that are gone since."""
-    models = place.root / "models"
-    progress = models / "marts/history/progress_over_time.sql"
-    text = progress.read_text()
-    assert text.count(" as attempted") == 1
-    progress.write_text(text.replace(" as attempted", " + 1000 as attempted"))
-    prefixes = models / "intermediate/seeds/int_course_prefixes.sql"
-    prefixes.write_text("{{ config(materialized='table') }}\n" + prefixes.read_text())
-    repeated = models / "intermediate/int_report_rows_repeated.sql"
-    text = repeated.read_text()
-    assert text.count("max(line) as last_line,") == 1
-    repeated.write_text(text.replace("max(line) as last_line,", "max(line) as last_line, 1 as gone,"))
-    (models / "marts/gone_since.sql").write_text(
-        "{{ config(contract={'enforced': false}) }}\nselect 1 as one\n"
-    )
+def make_built_older(place: Place) -> None:
+    """Let the files be as an older version left them.
 
-
-def make_models_new(place: Place) -> None:
-    """Put back the project's models."""
-    shutil.rmtree(place.root / "models")
-    shutil.copytree(PROJECT / "models", place.root / "models")
+    A model counted wrongly, one was a table, one had a column and one was there that are gone since.
+    """
+    with duckdb.connect(str(place.marts("lgdm"))) as marts:
+        marts.execute("update progress_over_time set attempted = attempted + 1000")
+        marts.execute("create table gone_since as select 1 as one")
+    with duckdb.connect(str(place.working("lgdm"))) as steps:
+        steps.execute("drop view intermediate.int_course_prefixes")
+        steps.execute("create table intermediate.int_course_prefixes as select 1 as one")
+        steps.execute("alter table intermediate.int_report_rows_repeated add column gone integer")
+        steps.execute("update last_build.note set project = 'older'")
 
 
 def make_loaded_older(place: Place) -> None:
@@ -252,9 +176,9 @@ def rebuilt(new_place: NewPlace) -> Rebuilt:
     place.write("lgdm", THIRD, grade_report(grade_row(303, "0.2", "audit"), grade_row(304, "3", "audit")))
     place.write("lgdm", FIRST_PROFILES, profile_report(profile_row(301, "Pupil Before", "AU")))
     untouched = place.write("lgdm", UNTOUCHED, grade_report(grade_row(305, "0.1", "audit")))
-    make_models_older(place)
     build = place.build("lgdm").passed()
     first = tables_of(build.published)
+    make_built_older(place)
     with subprocess.Popen(
         [sys.executable, "-c", HOLDING_CLIENT, build.published],
         stdin=subprocess.PIPE,
@@ -272,15 +196,15 @@ def rebuilt(new_place: NewPlace) -> Rebuilt:
         place.write("lgdm", THIRD_NEWER, grade_report(grade_row(303, "0.6", "audit")))
         (place.data / "lgdm" / FIRST_PROFILES).touch()
         change_unseen(untouched, b"0.1", b"0.7")
-        make_models_new(place)
         build = place.build("lgdm").passed()
         client.stdin.write("after\n")
         client_said.append(client.stdout.readline().strip())
         client.stdin.close()
     second = tables_of(build.published)
     make_loaded_older(place)
-    build = place.build("lgdm").passed()
-    return Rebuilt(first, second, tables_of(build.published), client_said, build)
+    loaded_anew = place.build("lgdm", "--select", "+int_grade_report_rows").passed()
+    query = "select student_id, grade from intermediate.int_grade_report_rows where rejected_reason is null"
+    return Rebuilt(first, second, client_said, build, loaded_anew, read(place.working("lgdm"), query))
 
 
 def test_a_client_keeps_what_it_reads_while_the_file_is_replaced(rebuilt: Rebuilt) -> None:
@@ -320,31 +244,19 @@ def test_files_that_are_gone_are_not_on_record(rebuilt: Rebuilt) -> None:
 
 
 def test_marts_of_an_older_version_are_built_anew(rebuilt: Rebuilt) -> None:
-    # Course, download number and how many attempted, of the newest downloads.
-    assert [(row[0], row[3], row[5]) for row in rebuilt.first["progress_over_time"]] == [
-        ("lgdm1x", 1, 1001),
-        ("lgdm2x", 1, 1001),
-        ("lgdm3x", 1, 1001),
-        ("lgdm4x", 1, 1001),
-    ]
+    # Course, download number and how many attempted. No newer download touches lgdm4x.
     assert [(row[0], row[3], row[5]) for row in rebuilt.second["progress_over_time"]] == [
         ("lgdm1x", 1, 1),
         ("lgdm3x", 1, 1),
         ("lgdm3x", 2, 1),
         ("lgdm4x", 1, 1),
     ]
-    assert set(rebuilt.first) - set(rebuilt.second) == {"gone_since"}
 
 
 def test_what_another_version_loaded_is_loaded_anew_and_that_is_said(rebuilt: Rebuilt) -> None:
-    assert "Another version made the working file" in rebuilt.build.output
+    assert "Another version made the working file" in rebuilt.loaded_anew.output
     # All files are read, the one that looks untouched too.
-    assert grades(rebuilt.third) == [
-        (301, "UQx_LGDM1x_1T2019", 0.9),
-        (303, "UQx_LGDM3x_1T2018", 0.6),
-        (305, "UQx_LGDM4x_1T2019", 0.7),
-    ]
-    assert rebuilt.third["report_files"] == rebuilt.second["report_files"]
+    assert sorted(rebuilt.rows_then) == [(301, 0.9), (303, 0.2), (303, 0.6), (305, 0.7)]
 
 
 def test_just_the_documented_tables_are_published(rebuilt: Rebuilt) -> None:
@@ -363,7 +275,8 @@ def test_no_file_lies_beside_a_published_one(rebuilt: Rebuilt) -> None:
 
 
 def test_others_can_read_nothing_that_holds_learners(rebuilt: Rebuilt) -> None:
-    check_modes(rebuilt.build.place)
+    place = rebuilt.build.place
+    check_modes(place, [place.database, *place.database.rglob("*")])
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
@@ -381,24 +294,23 @@ def test_an_older_client_reads_every_table(rebuilt: Rebuilt, version: str) -> No
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == [version, {name: len(rebuilt.third[name]) for name in TABLES}]
+    assert json.loads(run.stdout) == [version, {name: len(rebuilt.second[name]) for name in TABLES}]
 
 
-# ---- only a whole build is published; folders that move; a damaged working file ----
+# ---- a part, a build that meets others and is killed, folders that move, damaged files ----
 
 
 @dataclass
-class Steps:
-    """The builds of a program, one after the other, and what was published before and after each."""
+class Events:
+    """The builds of a program and another one, and what was published of it after each."""
 
-    builds: list[Build]
+    first: Build
+    part: Build
+    met: Build
+    other_program: Build
+    after: Build
+    # first, after the part, after the kill
     published: list[bytes]
-
-    def build(self, place: Place, *arguments: str) -> None:
-        """Build and remember."""
-        build = place.build("lgdm", *arguments)
-        self.builds.append(build)
-        self.published.append(build.published.read_bytes())
 
 
 def damage(database: Path, table: str) -> None:
@@ -414,167 +326,158 @@ def damage(database: Path, table: str) -> None:
             file.write(b"damage" * 1000)
 
 
+def stop_in_the_middle(place: Place, starts: int) -> subprocess.Popen[str]:
+    """Start a build, and stop it when so many of its models, seeds and tests have started; it can go on."""
+    process = place.start("lgdm")
+    assert process.stdout
+    for line in process.stdout:
+        starts -= " START " in line
+        if starts <= 0:
+            break
+    process.send_signal(signal.SIGSTOP)
+    assert process.poll() is None
+    return process
+
+
 @pytest.fixture(scope="module")
-def eventful(new_place: NewPlace) -> Steps:
-    """Build in folders with awkward names, which then are moved, with a working file that is then damaged."""
+def events(new_place: NewPlace) -> Events:
+    """Build in folders with awkward names, then a part, kill a build that others met, move, and build."""
     place = new_place()
     # "block" has "lock" in it, the word by which DuckDB tells that a file is in use.
     awkward = {"data_dir": 'o\'block "data"', "database_dir": str(place.root / "o'block data")}
     place = replace(place, **awkward)
-    steps = Steps([], [])
     write_first(place, "0.5")
     place.write(
         "lgdm",
         SECOND,
         f"{G4_MINIMAL}\n{UNUSED.replace('303', '302').replace(',4,', ',0.4,')}\n{UNUSED}\n",
     )
-    steps.build(place)
-    # A part of the project.
+    (place.data / "lgdm" / os.fsdecode(b"Bj\xf6rn.csv")).write_text("a,b\n")
+    place.write("engy", OTHER, grade_report(grade_row(401, "0.7", "audit")))
+    place.working("lgdm").parent.mkdir(parents=True)
+    place.working("lgdm").write_bytes(b"not a database" * 1000)
+    first = place.build("lgdm").passed()
+    published = [first.published.read_bytes()]
     write_first(place, "0.9")
     place.marts("lgdm").write_bytes(b"not a database" * 1000)
-    steps.build(place, "--select", "+learners", "--exclude-resource-type", "test")
+    damage(place.working("lgdm"), "edx.report_files")
+    part = place.build("lgdm", "--select", "+learners", "--exclude-resource-type", "test")
+    published.append(first.published.read_bytes())
+    stopped = stop_in_the_middle(place, STARTS)
+    met, other_program = place.build("lgdm"), place.build("engy")
+    stopped.kill()
+    stopped.communicate()
+    published.append(first.published.read_bytes())
     # The data move, as they are, and the reports still say what is in them.
     moved = replace(place, data_dir="moved")
     place.data.rename(moved.data)
-    steps.build(moved)
-    damage(moved.working("lgdm"), "edx.report_files")
-    steps.build(moved)
-    return steps
+    return Events(first, part, met, other_program, moved.build("lgdm"), published)
 
 
-def test_folders_may_have_awkward_names(eventful: Steps) -> None:
-    eventful.builds[0].passed()
-
-
-def test_a_build_of_a_part_is_not_published_and_says_so(eventful: Steps) -> None:
-    part = eventful.builds[1].passed()
-    assert "Not published" in part.output
-    assert eventful.published[1] == eventful.published[0]
-
-
-def test_a_damaged_file_of_marts_is_built_anew_and_that_is_said(eventful: Steps) -> None:
-    assert "damaged" in eventful.builds[1].passed().output
-
-
-def test_data_may_be_moved_between_builds(eventful: Steps) -> None:
-    eventful.builds[2].passed()
-    assert eventful.published[2] != eventful.published[1]
-
-
-def test_a_damaged_working_file_is_built_anew_and_that_is_said(eventful: Steps) -> None:
-    build = eventful.builds[3].passed()
-    assert "is damaged" in build.output
-    assert best_grade(build.published) == 0.9
-    assert build.rows("select file_name, line, raw_text from rejected_rows") == [(SECOND, 3, UNUSED)]
-
-
-# ---- builds at once ----
-
-
-@dataclass
-class AtOnce:
-    """Three builds that were started at the same moment: two of lgdm, one of engy."""
-
-    lgdm: list[Build]
-    engy: Build
-
-
-@pytest.fixture(scope="module")
-def at_once(new_place: NewPlace) -> AtOnce:
-    """Build one program twice and another one, all at the same time."""
-    place = new_place()
-    write_first(place, "0.5")
-    place.write(
-        "engy",
-        "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv",
-        grade_report(grade_row(401, "0.7", "audit")),
-    )
-    first, second, other = (place.start(program) for program in ("lgdm", "lgdm", "engy"))
-    return AtOnce(
-        [place.ended(first, "lgdm"), place.ended(second, "lgdm")],
-        place.ended(other, "engy"),
-    )
-
-
-def test_two_programs_can_be_built_at_once(at_once: AtOnce) -> None:
-    query = "select learner_id, course from course_instancedetails"
-    assert at_once.engy.passed().rows(query) == [(401, "engy0x")]
-
-
-def test_of_two_builds_of_one_program_at_least_one_passes(at_once: AtOnce) -> None:
-    assert 0 in [build.returncode for build in at_once.lgdm]
-
-
-def test_of_two_builds_of_one_program_the_other_passes_or_says_why_not(at_once: AtOnce) -> None:
-    for build in at_once.lgdm:
-        assert "Traceback" not in build.output
-        assert build.returncode == 0 or "Another build of lgdm is running" in build.output
-
-
-def test_two_builds_of_one_program_leave_the_file_whole(at_once: AtOnce) -> None:
-    tables = tables_of(at_once.lgdm[0].published)
-    assert list(tables) == TABLES
-    assert grades(tables) == [(301, "UQx_LGDM1x_1T2019", 0.5)]
-
-
-# ---- what nobody reads until it goes wrong ----
-
-
-ONE_REPORT = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
-
-
-@pytest.fixture(scope="module")
-def odd_neighbours(new_place: NewPlace) -> Build:
-    """Build with a file whose name is no UTF-8 text in the folder, and with a working file that is none."""
-    place = new_place()
-    place.write(
-        "lgdm",
-        "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
-        grade_report(grade_row(1, "0.5", "audit")),
-    )
-    (place.data / "lgdm" / os.fsdecode(b"Bj\xf6rn.csv")).write_text("a,b\n")
-    place.working("lgdm").parent.mkdir(parents=True)
-    place.working("lgdm").write_bytes(b"not a database" * 1000)
-    return place.build("lgdm")
-
-
-def test_a_name_that_is_no_text_is_ignored(odd_neighbours: Build) -> None:
-    rows = odd_neighbours.passed().rows("select file_name, reason from report_files where status = 'ignored'")
+def test_a_name_that_is_no_text_is_ignored(events: Events) -> None:
+    rows = events.after.passed().rows("select file_name, reason from report_files where status = 'ignored'")
     assert rows == [("Bj\ufffdrn.csv", "its name is not UTF-8 text: rename it")]
 
 
-def test_a_working_file_that_is_no_database_is_built_anew_and_that_is_said(odd_neighbours: Build) -> None:
-    assert "is damaged" in odd_neighbours.passed().output
+def test_a_working_file_that_is_no_database_is_built_anew_and_that_is_said(events: Events) -> None:
+    assert "lgdm_steps.duckdb is damaged" in events.first.output
 
 
-@pytest.fixture(scope="module")
-def damaged_records(new_place: NewPlace) -> dict[str, Build]:
-    """Build with an opt-out file, then with a send log, that cannot be understood for certain."""
+def test_a_build_of_a_part_is_not_published_and_says_so(events: Events) -> None:
+    assert "Not published" in events.part.passed().output
+    assert events.published[1] == events.published[0]
+
+
+@pytest.mark.parametrize("name", ["lgdm.duckdb", "lgdm_steps.duckdb"])
+def test_a_damaged_file_is_built_anew_and_that_is_said(events: Events, name: str) -> None:
+    assert f"working/{name} is damaged" in events.part.passed().output
+
+
+def test_of_two_builds_of_one_program_the_second_says_why_not(events: Events) -> None:
+    assert events.met.returncode != 0
+    assert "Another build of lgdm is running" in events.met.output
+    assert "Traceback" not in events.met.output
+
+
+def test_two_programs_can_be_built_at_once(events: Events) -> None:
+    query = "select learner_id, course from course_instancedetails"
+    assert events.other_program.passed().rows(query) == [(401, "engy0x")]
+
+
+def test_a_killed_build_leaves_the_published_file_byte_for_byte(events: Events) -> None:
+    assert events.published[2] == events.published[0]
+
+
+def test_the_build_after_a_kill_passes_and_data_may_be_moved(events: Events) -> None:
+    build = events.after.passed()
+    assert list(tables_of(build.published)) == TABLES
+    # 302 and 303 are in the file that nobody changed, which was loaded anew as the working file was damaged.
+    assert grades(tables_of(build.published)) == [
+        (301, "UQx_LGDM1x_1T2019", 0.9),
+        (302, "UQx_LGDM2x_1T2019", 0.4),
+    ]
+    assert build.rows("select file_name, line, raw_text from rejected_rows") == [(SECOND, 3, UNUSED)]
+
+
+def test_nothing_of_a_killed_build_stays(events: Events) -> None:
+    place = events.after.place
+    check_modes(place, filter(Path.is_file, place.database.rglob("*")))
+    assert {path.name for path in place.database.rglob("*")} == {
+        "working",
+        *(f"{name}{end}" for name in ("engy", "lgdm") for end in (".duckdb", ".lock", "_steps.duckdb")),
+    }
+
+
+# ---- a build that is killed as it publishes ----
+
+# A copy of so many bytes takes long enough to be met.
+LARGE = 1024**3
+PUBLISHING = """
+import sys, pathlib, mm.publish
+mm.publish.publish(dict([map(pathlib.Path, sys.argv[1:])]), print)
+"""
+
+
+def test_a_build_that_is_killed_while_publishing_leaves_what_was_there(tmp_path: Path) -> None:
+    published, built = tmp_path / "demo.duckdb", tmp_path / "working" / "demo.duckdb"
+    built.parent.mkdir()
+    published.write_text("before")
+    with built.open("wb") as file:
+        file.truncate(LARGE)
+    process = subprocess.Popen([sys.executable, "-c", PUBLISHING, published, built])
+    while process.poll() is None and not list(tmp_path.rglob("*.new")):
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert published.read_text() == "before"
+    built.write_text("after")
+    publish({published: built}, pytest.fail)
+    assert published.read_text() == "after"
+    assert {path.name for path in tmp_path.rglob("*")} == {"working", "demo.duckdb"}
+
+
+# ---- what stops a build ----
+
+
+def test_a_mailing_record_that_nobody_understands_stops_the_build(new_place: NewPlace) -> None:
     place = new_place()
-    place.write(
-        "lgdm",
-        "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
-        grade_report(grade_row(1, "0.5", "audit")),
-    )
-    opt_outs = place.write("", "unsubscribed.csv", "email,source\nPupil pupil1@learners.example.org,web\n")
-    builds = {"opt-outs": place.build("lgdm")}
-    opt_outs.unlink()
-    log = place.database / "lgdm.send_log.csv"
+    write_first(place, "0.5")
+    place.write("", "unsubscribed.csv", "email,source\nPupil pupil1@learners.example.org,web\n")
+    build = place.build("lgdm")
+    assert build.returncode != 0
+    assert "line 2: its email is no address" in build.output
+    assert "Traceback" not in build.output
+    assert "pupil1@" not in build.output
+
+
+def test_a_send_log_that_nobody_understands_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    log = tmp_path / "lgdm.send_log.csv"
     log.write_text(
         "student_id,trigger_course_instance,trigger_course_verified,attempt,event,logged_at,message_id,email,detail\n"
         '"1","UQx_LGDM1x_1T2019","0","1","sent","2019-06-01T00:00:00Z","m","e","d"\n'
     )
-    return builds | {"send log": place.build("lgdm")}
-
-
-@pytest.mark.parametrize(
-    ("record", "words"), [("opt-outs", "line 2: its email is no address"), ("send log", "line 2")]
-)
-def test_mailing_records_that_nobody_understands_stop_the_build(
-    damaged_records: dict[str, Build], record: str, words: str
-) -> None:
-    build = damaged_records[record]
-    assert build.returncode != 0
-    assert words in build.output
-    assert "Traceback" not in build.output
-    assert "pupil1@" not in build.output
+    with pytest.raises(ReaderError, match="line 2"):
+        inputs.mailing_tables("lgdm", tmp_path, tmp_path)
