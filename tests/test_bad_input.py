@@ -357,7 +357,10 @@ def test_nothing_that_dbt_writes_names_a_learner(with_bad_rows: Build) -> None:
 
 # ---- files that stop the build ----
 
-GOOD = "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv"
+NO_TIME = "UQx_LGDM1x_1T2019_grade_report_2019-13-01-0000.csv"
+TO_COME = "UQx_LGDM1x_1T2019_grade_report_2999-06-01-0000.csv"
+GRADES_FOLDER = "UQx_LGDM4x_1T2019_grade_report_2019-06-01-0000.csv"
+OF_ANOTHER = "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv"
 
 
 def tarred(name: str, text: str) -> bytes:
@@ -529,23 +532,21 @@ def write_refused_files(place: Place) -> None:
     for name, (content, _) in REFUSED_LISTS.items():
         place.write("lgdm", name, content)
     # Its stamp is no time, and a time to come.
-    place.write("lgdm", GOOD.replace("06-01", "13-01"), grade_report(grade_row(300, "0.5", "audit")))
-    place.write("lgdm", GOOD.replace("2019-06", "2999-06"), grade_report(grade_row(300, "0.5", "audit")))
+    place.write("lgdm", NO_TIME, grade_report(grade_row(300, "0.5", "audit")))
+    place.write("lgdm", TO_COME, grade_report(grade_row(300, "0.5", "audit")))
     # What cannot be opened.
-    (place.data / "lgdm" / GOOD.replace("LGDM1x", "LGDM3x")).mkdir()
+    (place.data / "lgdm" / GRADES_FOLDER).mkdir()
     (place.data / "lgdm" / "folder.csv").mkdir()
     (place.data / "lgdm" / "link.csv").symlink_to(place.root / "nowhere.csv")
-    (place.data / "lgdm" / GOOD.replace("LGDM1x", "ENGY0x")).symlink_to(place.root / "nowhere.csv")
+    (place.data / "lgdm" / OF_ANOTHER).symlink_to(place.root / "nowhere.csv")
 
 
 @pytest.fixture(scope="module")
-def refused(new_place: NewPlace) -> tuple[bytes, Build]:
-    """Publish a good program, then build it again with every kind of damaged file in its folder."""
-    place = new_place()
-    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
-    good = place.build("lgdm").passed().published.read_bytes()
-    write_refused_files(place)
-    return good, place.build("lgdm")
+def refused(with_bad_rows: Build) -> tuple[bytes, Build]:
+    """Build the published program again with every kind of damaged file in its folder."""
+    good = with_bad_rows.published.read_bytes()
+    write_refused_files(with_bad_rows.place)
+    return good, with_bad_rows.place.build("lgdm")
 
 
 def sentence_on(build: Build, file_name: str) -> str:
@@ -576,10 +577,10 @@ def test_a_list_of_who_wants_mail_that_is_not_read_stops_the_build(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (GOOD.replace("LGDM1x", "LGDM3x"), "it is a folder"),
+        (GRADES_FOLDER, "it is a folder"),
         ("folder.csv", "it is a folder"),
         ("link.csv", "it is a link, and what it leads to is not there"),
-        (GOOD.replace("2019-06", "2999-06"), "more than a day ahead"),
+        (TO_COME, "more than a day ahead"),
     ],
 )
 def test_what_cannot_be_opened_or_is_to_come_is_refused(
@@ -591,12 +592,12 @@ def test_what_cannot_be_opened_or_is_to_come_is_refused(
 
 def test_another_programs_report_that_cannot_be_opened_is_not_refused(refused: tuple[bytes, Build]) -> None:
     _, build = refused
-    assert "ENGY0x" not in build.output
+    assert OF_ANOTHER not in build.output
 
 
 def test_a_stamp_that_is_no_time_is_refused(refused: tuple[bytes, Build]) -> None:
     _, build = refused
-    assert "2019-13-01-0000" in sentence_on(build, GOOD.replace("06-01", "13-01"))
+    assert "2019-13-01-0000" in sentence_on(build, NO_TIME)
 
 
 def test_a_damaged_file_stops_the_build(refused: tuple[bytes, Build]) -> None:
@@ -607,7 +608,7 @@ def test_a_damaged_file_stops_the_build(refused: tuple[bytes, Build]) -> None:
 
 def test_a_good_file_is_not_in_the_message(refused: tuple[bytes, Build]) -> None:
     _, build = refused
-    assert GOOD not in build.output
+    assert NEWEST not in build.output
 
 
 def test_a_build_that_fails_leaves_the_published_file_byte_for_byte(refused: tuple[bytes, Build]) -> None:
@@ -623,57 +624,25 @@ def test_no_message_on_a_damaged_file_names_a_learner(refused: tuple[bytes, Buil
 # ---- nothing to build ----
 
 
-@pytest.fixture(scope="module")
-def unknown_program(new_place: NewPlace) -> Build:
-    """Build a program that the seeds do not have."""
+def test_an_unknown_program_stops_the_build_and_lists_the_programs(new_place: NewPlace) -> None:
     place = new_place()
-    place.write("bees", GOOD, grade_report(grade_row(300, "0.5", "audit")))
-    return place.build("bees")
-
-
-def test_an_unknown_program_stops_the_build_and_lists_the_programs(unknown_program: Build) -> None:
-    assert unknown_program.returncode != 0
-    assert "demo, buslead, corpinn, engy, lgdm" in unknown_program.output
-    assert "bees" in unknown_program.output
-    assert "Traceback" not in unknown_program.output
-    assert not unknown_program.published.exists()
-
-
-@pytest.fixture(scope="module")
-def no_folder(new_place: NewPlace) -> Build:
-    """Build a program that has no folder."""
-    place = new_place()
-    return place.build("lgdm")
-
-
-@pytest.fixture(scope="module")
-def no_usable_file(new_place: NewPlace) -> Build:
-    """Build a program with a profile report and another program's grade report."""
-    place = new_place()
-    place.write("lgdm", GOOD.replace("LGDM1x", "ENGY0x"), grade_report(grade_row(300, "0.5", "audit")))
-    place.write(
-        "lgdm",
-        "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv",
-        profile_report(profile_row(300, "Pupil 300", "AU")),
-    )
-    return place.build("lgdm")
-
-
-def check_says_where_and_what(build: Build) -> None:
-    """Check that a message says where the build looked and what names it expects."""
+    place.change_seed("programs.csv", "\nlgdm,", "\nbees,")
+    place.write("lgdm", NEWEST, grade_report(grade_row(300, "0.5", "audit")))
+    build = place.build("lgdm")
     assert build.returncode != 0
-    assert f"{build.place.data_dir}/lgdm" in build.output
-    assert "_grade_report_<YYYY-MM-DD-HHMM>.csv" in build.output
+    assert "There is no program 'lgdm' in seeds/programs.csv" in build.output
+    assert "demo, buslead, corpinn, engy, bees" in build.output
     assert "Traceback" not in build.output
     assert not build.published.exists()
 
 
-def test_no_folder_stops_the_build(no_folder: Build) -> None:
-    check_says_where_and_what(no_folder)
-
-
-def test_a_folder_without_usable_grade_report_stops_the_build(no_usable_file: Build) -> None:
-    check_says_where_and_what(no_usable_file)
+def test_no_folder_stops_the_build_with_where_it_looked_and_what_it_expects(new_place: NewPlace) -> None:
+    build = new_place().build("lgdm")
+    assert build.returncode != 0
+    words = "No grade report of lgdm to read in downloads/lgdm (CSV files there: 0). Expected names such as"
+    assert words in build.output
+    assert "Traceback" not in build.output
+    assert not build.published.exists()
 
 
 # ---- seeds ----
@@ -826,8 +795,7 @@ def wrong_seeds(new_place: NewPlace) -> Build:
     place = new_place()
     for name, old, new in (UNDERSTOOD_SEED, *(wrong[:3] for wrong in WRONG_SEEDS)):
         place.change_seed(name, old, new)
-    place.write("lgdm", GOOD, grade_report(grade_row(300, "0.5", "audit")))
-    return place.build("lgdm", "--vars", "{program: lgdm, as_of: 14 July 2026}")
+    return place.build("lgdm")
 
 
 @pytest.mark.parametrize("wrong", WRONG_SEEDS, ids=lambda wrong: f"{wrong[0]}: {wrong[2][:40].strip()}")
@@ -857,11 +825,6 @@ def test_what_a_credential_takes_is_checked_row_by_row(wrong_seeds: Build, words
 def test_an_address_in_a_seed_is_understood_where_there_is_no_doubt(wrong_seeds: Build) -> None:
     assert "program lgdm: its contact_email" not in wrong_seeds.output
     assert "program buslead" not in wrong_seeds.output
-
-
-def test_a_build_of_a_day_that_is_none_is_told_in_a_sentence(wrong_seeds: Build) -> None:
-    words = "The variable as_of, 14 July 2026, is no day: expected one such as 2026-07-14"
-    assert words in wrong_seeds.output
 
 
 def test_wrong_seeds_publish_nothing(wrong_seeds: Build) -> None:
