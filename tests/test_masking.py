@@ -33,15 +33,16 @@ from mm.mask import Masks, mask_secret, masked_path, masks_of, publish_with_mask
 from mm.publish import publish
 from mm.settings import ReaderError
 
+WORKING = ("lgdm.duckdb", "lgdm.lock", "lgdm_steps.duckdb")
 SECRET = "an invented secret of the tests"  # noqa: S105 - of the tests
 # Ids of 12 to 19 digits, which stand in no file by chance; the last are next to each other.
 ZOE, ANA, RETIRED, REJECTED = 902_751_640_318, 5_183_640_275_119_007, 731_905_826_447, 9_007_199_254_740_993
-BOTH = 9_007_199_254_740_994
+REPEATED = 9_007_199_254_740_994
 NAMES = {
     ZOE: 'Zoë "Quill" Pupilfeather, PhD',
     ANA: "Ana Pupilmarsh Ottersby",
     RETIRED: "Ragnar Pupilgone",
-    BOTH: "=Bo Pupilboth",
+    REPEATED: "=Bo Pupilrepeated",
 }
 LOG = (
     "student_id,trigger_course_instance,trigger_course_verified,attempt,event,logged_at,message_id,email,detail\n"
@@ -59,28 +60,24 @@ def expected_hash(student_id: int, secret: str = SECRET) -> int:
 
 @dataclass
 class Masked:
-    """Builds with the secret and without it: what was there after each, in folders of their own."""
+    """A build with the secret, and one with a secret that is too short."""
 
-    first: Path
-    second: Path
-    other_program: Path
     build: Build
-    without_secret: Build
     short_secret: Build
 
+    @property
+    def opened(self) -> Path:
+        """The file with names."""
+        return self.build.published
 
-def keep(build: Build, name: str) -> Path:
-    """Keep what a build published, and its masked file, from the builds after it."""
-    folder = build.place.root / name
-    folder.mkdir()
-    kept = folder / build.published.name
-    kept.hardlink_to(build.published)
-    masked_path(kept).hardlink_to(masked_path(build.published))
-    return kept
+    @property
+    def closed(self) -> Path:
+        """The file without names."""
+        return masked_path(self.build.published)
 
 
 def write_downloads(place: Place) -> None:
-    """Write learners, one retired since, one rejected, one repeated, and one of two programs."""
+    """Write learners, one of them retired, one rejected and one repeated."""
     place.write(
         "lgdm",
         "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv",
@@ -89,8 +86,8 @@ def write_downloads(place: Place) -> None:
             grade_row(ANA, "0.8", "audit"),
             grade_row(RETIRED, "0.7", "audit"),
             grade_row(REJECTED, "much", "audit"),
-            grade_row(BOTH, "0.1", "audit"),
-            grade_row(BOTH, "0.9", "audit"),
+            grade_row(REPEATED, "0.1", "audit"),
+            grade_row(REPEATED, "0.9", "audit"),
             *(grade_row(800_000_000_000 + n, "0.0", "audit") for n in range(20)),
         ),
     )
@@ -99,23 +96,6 @@ def write_downloads(place: Place) -> None:
         "UQx_LGDM1x_1T2019_student_profile_info_2019-06-01-0000.csv",
         profile_report(*(profile_row(learner, name, "NZ") for learner, name in NAMES.items())),
     )
-    place.write(
-        "engy",
-        "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv",
-        grade_report(grade_row(BOTH, "0.9", "verified", "Y")),
-    )
-    place.database.mkdir(exist_ok=True)
-    (place.database / "lgdm.send_log.csv").write_text(LOG, encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def masked(new_place: NewPlace) -> Masked:
-    """Build two programs with the secret, one of them again with a new download, then without the secret."""
-    place = new_place()
-    write_downloads(place)
-    with_secret = replace(place, mask_secret=SECRET)
-    first = keep(with_secret.build("lgdm").passed(), "first")
-    other_program = keep(with_secret.build("engy").passed(), "engy")
     retired = ("retired__user@retired.invalid", "retired__user_x")
     place.write(
         "lgdm",
@@ -125,11 +105,17 @@ def masked(new_place: NewPlace) -> Masked:
             (RETIRED, *retired, *grade_row(RETIRED, "0.0", "audit")[3:]),
         ),
     )
-    build = with_secret.build("lgdm").passed()
-    second = keep(build, "second")
-    short_secret = replace(place, mask_secret="too short").build("lgdm")  # noqa: S106 - as it says
-    without_secret = place.build("lgdm").passed()
-    return Masked(first, second, other_program, build, without_secret, short_secret)
+    place.database.mkdir(exist_ok=True)
+    (place.database / "lgdm.send_log.csv").write_text(LOG, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def masked(new_place: NewPlace) -> Masked:
+    """Build with the secret, and with one that is too short."""
+    place = new_place()
+    write_downloads(place)
+    build = replace(place, mask_secret=SECRET).build("lgdm").passed()
+    return Masked(build, replace(place, mask_secret="too short").build("lgdm"))  # noqa: S106 - as it says
 
 
 def columns_of(database: Path) -> dict[tuple[str, str], tuple[str, bool]]:
@@ -151,7 +137,7 @@ def masks(project: Project, build: Build) -> Masks:
 
 
 def test_it_has_the_open_file_s_tables_and_columns_but_for_the_send_log(masked: Masked) -> None:
-    opened, closed = columns_of(masked.second), columns_of(masked_path(masked.second))
+    opened, closed = columns_of(masked.opened), columns_of(masked.closed)
     for column in [column for column in opened if column[0] == "send_log"]:
         del opened[column]
     assert list(closed) == list(opened)
@@ -167,9 +153,9 @@ def test_it_has_the_open_file_s_tables_and_columns_but_for_the_send_log(masked: 
 def test_each_row_is_the_open_one_masked(masked: Masked, project: Project) -> None:
     """See what makes joins and counts the same."""
     said = masks(project, masked.build)
-    assert set(said) == {table for table, _ in columns_of(masked.second)} - {"send_log"}
+    assert set(said) == {table for table, _ in columns_of(masked.opened)} - {"send_log"}
     for table, columns in said.items():
-        names = [column for of, column in columns_of(masked.second) if of == table]
+        names = [column for of, column in columns_of(masked.opened) if of == table]
         expected = Counter(
             tuple(
                 value
@@ -179,9 +165,9 @@ def test_each_row_is_the_open_one_masked(masked: Masked, project: Project) -> No
                 else None
                 for name, value in zip(names, row, strict=True)
             )
-            for row in map(hashable, read(masked.second, f'from "{table}"'))
+            for row in map(hashable, read(masked.opened, f'from "{table}"'))
         )
-        assert Counter(map(hashable, read(masked_path(masked.second), f'from "{table}"'))) == expected, table
+        assert Counter(map(hashable, read(masked.closed, f'from "{table}"'))) == expected, table
 
 
 def hashable(row: Row) -> Row:
@@ -190,14 +176,12 @@ def hashable(row: Row) -> Row:
 
 def test_what_names_learners_is_masked(masked: Masked) -> None:
     hashed = {"student_id", "learner_id"}
-    for table, column in columns_of(masked_path(masked.second)):
+    for table, column in columns_of(masked.closed):
         if column in {"username", "email", "name", "student_name", "raw_text"}:
-            found = read(masked_path(masked.second), f'select count("{column}") from "{table}"')
+            found = read(masked.closed, f'select count("{column}") from "{table}"')
             assert found == [(0,)], (table, column)
         if column in hashed:
-            low, high = read(
-                masked_path(masked.second), f'select min("{column}"), max("{column}") from "{table}"'
-            )[0]
+            low, high = read(masked.closed, f'select min("{column}"), max("{column}") from "{table}"')[0]
             assert low is None or (0 <= low <= high < 2**63), (table, column)
 
 
@@ -226,19 +210,20 @@ def test_what_names_learners_is_masked(masked: Masked) -> None:
     ],
 )
 def test_joins_and_counts_are_those_of_the_open_file(masked: Masked, query: str) -> None:
-    assert read(masked_path(masked.second), query) == read(masked.second, query) != []
+    assert read(masked.closed, query) == read(masked.opened, query) != []
 
 
-def test_a_learner_has_one_hash_over_builds_and_programs(masked: Masked) -> None:
-    for database in (masked.first, masked.second, masked.other_program):
-        found = read(masked_path(database), "select student_id from learners")
-        assert (expected_hash(BOTH),) in found
-        assert (BOTH,) not in found
-    assert expected_hash(BOTH) != expected_hash(BOTH, "another secret of the tests")
+def test_a_learner_s_hash_is_of_the_id_and_the_secret_alone(masked: Masked) -> None:
+    found = {learner for (learner,) in read(masked.closed, "select student_id from learners")}
+    assert found == {
+        expected_hash(learner) for (learner,) in masked.build.rows("select student_id from learners")
+    }
+    assert expected_hash(REPEATED) in found
+    assert expected_hash(REPEATED) != expected_hash(REPEATED, "another secret of the tests")
 
 
 def test_rows_are_in_an_order_that_ids_have_no_part_in(masked: Masked) -> None:
-    hashes = [row[0] for row in read(masked_path(masked.second), "select student_id from learners")]
+    hashes = [row[0] for row in read(masked.closed, "select student_id from learners")]
     assert hashes == sorted(hashes)
 
 
@@ -300,15 +285,14 @@ def test_no_id_name_or_address_is_in_its_bytes(
         "learners.example.org",
         "taken for",
     ]
-    texts = [*needles(masked.first), *needles(masked.second), *invented]
-    copied, plain = masked_plainly(masked.second, tmp_path, masks(project, masked.build), monkeypatch)
+    texts = [*needles(masked.opened), *invented]
+    copied, plain = masked_plainly(masked.opened, tmp_path, masks(project, masked.build), monkeypatch)
     # The same search finds them where they are.
     assert {str(ZOE), str(ANA), NAMES[ZOE], NAMES[ANA], "pupil", "taken for"} <= found_in(copied, texts)
-    assert found_in(copied, needles(masked.second)) == set(needles(masked.second))
+    assert found_in(copied, needles(masked.opened)) == set(needles(masked.opened))
     assert found_in(plain, texts) == set()
-    for database in (masked.first, masked.second, masked.other_program):
-        assert found_in(database.read_bytes(), ["pupil"]) == {"pupil"}
-        assert found_in(masked_path(database).read_bytes(), texts) == set()
+    assert found_in(masked.opened.read_bytes(), ["pupil"]) == {"pupil"}
+    assert found_in(masked.closed.read_bytes(), texts) == set()
 
 
 def test_no_learner_of_the_demo_is_in_its_bytes(
@@ -336,8 +320,10 @@ def test_the_secret_is_written_nowhere(masked: Masked) -> None:
 
 def test_it_is_published_as_the_open_file_is(masked: Masked) -> None:
     assert "lgdm.duckdb and databases/lgdm.masked.duckdb" in masked.build.output
-    path = masked_path(masked.second)
+    path = masked.closed
     assert stat.filemode(path.stat().st_mode) == "-r--r-----"
+    names = {each.name for each in masked.build.place.database.rglob("*")}
+    assert names == {"lgdm.duckdb", "lgdm.masked.duckdb", "lgdm.send_log.csv", "working", *WORKING}
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
@@ -347,7 +333,7 @@ def test_an_older_client_reads_it(masked: Masked, project: Project, version: str
         pytest.skip("DuckDB 1.0.0 has no wheel for this Python") if version == "1.0.0" else pytest.fail(
             version
         )
-    path = masked_path(masked.second)
+    path = masked.closed
     run = subprocess.run(
         [sys.executable, "-c", READING_CLIENT, path],
         env=os.environ | {"PYTHONPATH": str(client)},
@@ -361,16 +347,18 @@ def test_an_older_client_reads_it(masked: Masked, project: Project, version: str
     assert json.loads(run.stdout) == [version, counts]
 
 
-def test_without_the_secret_one_of_before_goes_and_that_is_said(masked: Masked) -> None:
-    build = masked.without_secret
-    assert not masked_path(build.published).exists()
-    assert "lgdm.masked.duckdb was removed: it is of the build before" in build.output
-    names = {path.name for path in build.place.database.iterdir()}
-    assert names == {"engy.duckdb", "engy.masked.duckdb", "lgdm.duckdb", "lgdm.send_log.csv", "working"}
-    working = {path.name for path in (build.place.database / "working").iterdir()}
-    assert working == {
-        f"{name}{end}" for name in ("engy", "lgdm") for end in (".duckdb", ".lock", "_steps.duckdb")
-    }
+def test_without_the_secret_one_of_before_goes_and_that_is_said(
+    masked: Masked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MM_MASK_SECRET", raising=False)
+    published, warnings = tmp_path / "lgdm.duckdb", []
+    masked_path(published).write_bytes(b"of the build before")
+    with duckdb.connect() as connection:
+        files = publish_with_mask(connection, "", masked.opened, published, masks={}, warn=warnings.append)
+    assert files == list(tmp_path.iterdir()) == [published]
+    assert published.read_bytes() == masked.opened.read_bytes()
+    [warning] = warnings
+    assert "lgdm.masked.duckdb was removed: it is of the build before" in warning
 
 
 def test_a_short_secret_stops_a_build_before_it_begins(masked: Masked) -> None:
