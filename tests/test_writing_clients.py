@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from mail_fixtures import MailServer, World, candidate
-from report_fixtures import ENVIRONMENT, Build, NewPlace, Place, Row, address, grade_report, grade_row, read
+from report_fixtures import ENVIRONMENT, Build, NewPlace, Row, address, grade_report, grade_row, read
 
 import mm.published
 from mm.publish import log_of, publish
@@ -236,7 +236,7 @@ def check_changes(published: Path, expected: list[Row]) -> None:
         assert {student for student, email in rows if email.startswith("changed ")} <= {12}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_client_that_changes_the_file_again_and_again_changes_no_other(published: Path, seed: int) -> None:
     moments = random.Random(seed)  # noqa: S311 - no secret
     with subprocess.Popen(
@@ -342,28 +342,29 @@ class Written:
     held_working_file: Build
 
 
-def write_download(place: Place, day: int, students: list[int]) -> None:
-    """Write a report of learners who all passed on the audit track."""
-    rows = [grade_row(student, "0.9", "audit") for student in students]
-    place.write("lgdm", f"UQx_LGDM1x_1T2019_grade_report_2019-06-{day:02}-0000.csv", grade_report(*rows))
+def addressed(*students: int) -> list[Row]:
+    """Return the mailout with each learner's own address."""
+    return [(student, address(student)) for student in students]
 
 
 @pytest.fixture(scope="module")
 def written(new_place: NewPlace) -> Written:
-    """Build, let a client change the file and die and another one stay, and build with a new download."""
+    """Let a client change a published file and die and another one stay, and build."""
     place = new_place()
     world = World(
         place.root,
         ENVIRONMENT | {"MM_DATA_DIR": str(place.data), "MM_DATABASE_DIR": str(place.database)},
     )
     out = place.root / "out"
-    write_download(place, 1, [11, 12])
-    published = place.build("lgdm").passed().published
+    published = place.published("lgdm")
+    published.parent.mkdir()
+    publish_rows(published, addressed(11, 12))
     with client(published, "write") as writer:
         writer.run(CHANGE)
         writer.die()
     refused = world.mm_process("render", "lgdm", "--out", out)
-    write_download(place, 2, [3, 11, 12])
+    rows = [grade_row(student, "0.9", "audit") for student in (3, 11, 12)]
+    place.write("lgdm", "UQx_LGDM1x_1T2019_grade_report_2019-06-02-0000.csv", grade_report(*rows))
     mailouts = {}
     with client(published, "write", "1.4.5") as writer:
         writer.run(CHANGE)
@@ -380,11 +381,6 @@ def written(new_place: NewPlace) -> Written:
         writer.run("select 1")
         held_working_file = place.build("lgdm")
     return Written(refused, build, mailouts, rendered, recipients, held_working_file)
-
-
-def addressed(*students: int) -> list[Row]:
-    """Return the mailout with each learner's own address."""
-    return [(student, address(student)) for student in students]
 
 
 def test_mm_renders_nothing_before_the_next_build(written: Written) -> None:
