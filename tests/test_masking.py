@@ -152,10 +152,10 @@ def test_it_has_the_open_file_s_tables_and_columns_but_for_the_send_log(masked: 
 
 def test_each_row_is_the_open_one_masked(masked: Masked, project: Project) -> None:
     """See what makes joins and counts the same."""
-    said = masks(project, masked.build)
-    assert set(said) == {table for table, _ in columns_of(masked.opened)} - {"send_log"}
+    said, there = masks(project, masked.build), columns_of(masked.opened)
+    assert set(said) == {table for table, _ in there} - {"send_log"}
     for table, columns in said.items():
-        names = [column for of, column in columns_of(masked.opened) if of == table]
+        names = [column for of, column in there if of == table]
         expected = Counter(
             tuple(
                 value
