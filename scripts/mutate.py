@@ -39,6 +39,7 @@ NEEDED = (
 )
 PLACES = (Path("models"), Path("macros"))
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 # Templating, comments and texts are not SQL, though a text can be changed as a whole.
 HIDDEN = re.compile(
@@ -220,14 +221,23 @@ def rounds(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
         yield [mutant for mutant in one_of_each if mutant]
 
 
-def build_demo(folder: Path) -> set[str]:
-    """Copy the project, build and test the demo program there, and return the models with a failure."""
+def unit_tests_of(mutants: Iterable[Mutant]) -> list[str]:
+    """Return dbt's arguments for the unit tests that can notice one of the mutants."""
+    models = sorted({mutant.model for mutant in mutants})
+    return ["test", "--select", *(f"{model},test_type:unit" for model in models)]
+
+
+def build_demo(folder: Path, mutants: Iterable[Mutant]) -> set[str]:
+    """Copy the project, build the demo program and try the tests there, and return the models with a failure.
+
+    Of the unit tests it runs those that can notice one of the mutants.
+    """
     folder.mkdir()
     for name in NEEDED:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
         copy(PROJECT / name, folder / name)
     os.chdir(folder)
-    return run_dbt("build", "--select", "fqn:*")
+    return run_dbt("build", "--select", "fqn:*", *NO_UNIT_TESTS) | run_dbt(*unit_tests_of(mutants))
 
 
 def settle(built: Path) -> None:
@@ -263,16 +273,13 @@ def run_dbt(*arguments: str) -> set[str]:
 
 def pass_unit_tests(mutants: list[Mutant]) -> list[Mutant]:
     """Return those mutants of a round that no unit test notices."""
-    failed = try_mutants(
-        mutants, "test", "--select", *(f"{mutant.model},test_type:unit" for mutant in mutants)
-    )
+    failed = try_mutants(mutants, *unit_tests_of(mutants))
     return [mutant for mutant in mutants if not failed & ({mutant.model} if mutant.model != "*" else failed)]
 
 
 def passes_build(mutant: Mutant) -> bool:
     """Tell whether the demo program can be built with the mutant, and all its data tests pass."""
-    without = ("--exclude-resource-type", "unit_test")
-    return not try_mutants([mutant], "build", "--select", f"{mutant.model}+", *without, "--fail-fast")
+    return not try_mutants([mutant], "build", "--select", f"{mutant.model}+", *NO_UNIT_TESTS, "--fail-fast")
 
 
 def survivors(mutants: list[Mutant], built: Path, jobs: int) -> Iterator[Mutant]:
@@ -304,9 +311,11 @@ def main(
     ]
     mutants = [mutant for file in files for mutant in mutants_of(file)]
     typer.echo(f"{len(mutants)} changes of {len(files)} files", err=True)
+    if not mutants:
+        return
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder, "built")
-        if failed := build_demo(built):
+        if failed := build_demo(built, mutants):
             typer.echo(f"The project as it is does not pass its tests: {', '.join(sorted(failed))}", err=True)
             raise typer.Exit(1)
         for mutant in survivors(mutants, built, jobs):
