@@ -351,11 +351,13 @@ def test_without_the_secret_one_of_before_goes_and_that_is_said(
     masked: Masked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MM_MASK_SECRET", raising=False)
-    published, warnings = tmp_path / "lgdm.duckdb", []
+    published, built, warnings = tmp_path / "lgdm.duckdb", tmp_path / "working" / "lgdm.duckdb", []
+    built.parent.mkdir()
+    shutil.copyfile(masked.opened, built)
     masked_path(published).write_bytes(b"of the build before")
     with duckdb.connect() as connection:
-        files = publish_with_mask(connection, "", masked.opened, published, masks={}, warn=warnings.append)
-    assert files == list(tmp_path.iterdir()) == [published]
+        files = publish_with_mask(connection, "", built, published, masks={}, warn=warnings.append)
+    assert files == list(tmp_path.glob("*.duckdb")) == [published]
     assert published.read_bytes() == masked.opened.read_bytes()
     [warning] = warnings
     assert "lgdm.masked.duckdb was removed: it is of the build before" in warning
