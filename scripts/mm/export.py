@@ -60,6 +60,8 @@ def export(program: str, kind: Format, out: Path | None = None, *, raw: bool = F
         with whole_file(out) as draft, _failing_in_words(out):
             # What does not fit into memory goes where the file will be: those files are personal data, too.
             connection.execute("set temp_directory = ?", [str(draft.parent)])
+            # With more threads, DuckDB 2.0 now and then waits for ever once one cannot write to a full disk.
+            connection.execute("set threads = 1")
             if kind is Format.XLSX:
                 _write_xlsx(connection, name, learners, draft)
             else:
