@@ -140,6 +140,8 @@ def _in_a_fork(
 ) -> int:
     if (fork := os.fork()) == 0:
         signal.alarm(seconds)
+        # It lives for seconds, in which there is little to collect.
+        gc.disable()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(os.open(output, os.O_WRONLY), 1)
         os.dup2(1, 2)

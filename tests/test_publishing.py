@@ -139,7 +139,7 @@ class Rebuilt:
 def make_built_older(place: Place) -> None:
     """Let the files be as an older version left them.
 
-    A model counted wrongly, one was a table, one had a column and one was there that are gone since.
+    A model counted wrongly, one was a table, one lacked a column, and one was there that is gone since.
     """
     with duckdb.connect(str(place.marts("lgdm"))) as marts:
         marts.execute("update progress_over_time set attempted = attempted + 1000")
@@ -147,7 +147,7 @@ def make_built_older(place: Place) -> None:
     with duckdb.connect(str(place.working("lgdm"))) as steps:
         steps.execute("drop view intermediate.int_course_prefixes")
         steps.execute("create table intermediate.int_course_prefixes as select 1 as one")
-        steps.execute("alter table intermediate.int_report_rows_repeated add column gone integer")
+        steps.execute("alter table intermediate.int_report_rows_repeated drop column last_line")
         steps.execute("update last_build.note set project = 'older'")
 
 

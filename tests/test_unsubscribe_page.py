@@ -327,7 +327,7 @@ def test_another_server_refuses_large_bodies_too(world: World, monkeypatch: pyte
 
 
 def test_the_page_needs_its_secret(world: World) -> None:
-    done = world.mm_process("unsubscribe", "serve", MM_UNSUBSCRIBE_SECRET="")
+    done = world.mm_process("unsubscribe", "serve", "--port", free_port(), MM_UNSUBSCRIBE_SECRET="")
     assert done.returncode == 1
     assert done.stderr.startswith("mm: MM_UNSUBSCRIBE_SECRET is not set")
     taken = free_port()
