@@ -730,7 +730,7 @@ def jinja_seconds(count: int) -> float:
         lstrip_blocks=True,
     )
     environment.filters["in_words"] = lambda day: in_words(day, "en")
-    text, html = (environment.get_template(f"demo/{kind}.j2") for kind in ("txt", "html"))
+    text, html = (environment.get_template(f"programs/demo/{kind}.j2") for kind in ("txt", "html"))
     shared = {
         "program": program_facts(),
         "year": 2026,

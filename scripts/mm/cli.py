@@ -32,15 +32,16 @@ from typer.core import TyperGroup
 from mm import days, downloads, mailout
 from mm.combine import combine
 from mm.export import Format, export
+from mm.mail_templates import choose
 from mm.marts import dbt_command
 from mm.optouts import WhoIsNotMailed
-from mm.published import Candidate, read_candidates, read_program
+from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
 from mm.send_log import Event, SendLog, log_path, read_history
 from mm.sender import Sender, server_from_environment
 from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
 from mm.unsubscribe_check import check
-from mm.unsubscribe_links import is_nobodys, secret_from_environment
+from mm.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
 
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
@@ -96,6 +97,8 @@ def list_mailout(
     candidates = read_candidates(program)
     history = read_history(log_path(program))
     selection = mailout.select(program, history, WhoIsNotMailed(program))
+    for note in choose(read_program(program)).notes:
+        _warn(note)
     kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
     counts = {
         "program": program,
@@ -138,7 +141,7 @@ def render(
 
     Example: mm render demo --limit 20
     """
-    renderer = _renderer(program, _secret(needed=False))
+    renderer = _renderer(program, needs_secret=False)
     mails = mailout.select(program, read_history(log_path(program)), WhoIsNotMailed(program)).mails[:limit]
     out = out or PROJECT / "out" / program
     out.mkdir(parents=True, exist_ok=True)
@@ -200,7 +203,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
         raise typer.BadParameter(message)
-    renderer = _renderer(program, _secret(needed=True))
+    renderer = _renderer(program, needs_secret=True)
     server = server_from_environment()
     not_mailed = WhoIsNotMailed(program)
     stop = Flag()
@@ -481,7 +484,7 @@ def combine_programs() -> None:
 
     Example: mm combine
     """
-    combined = combine(lambda message: typer.echo(f"mm: {message}", err=True))
+    combined = combine(_warn)
     typer.echo(f"Published {' and '.join(map(str, combined.files))}, of {', '.join(combined.programs)}.")
     if combined.not_built:
         typer.echo(f"No published file yet: {', '.join(combined.not_built)}.")
@@ -546,7 +549,10 @@ def check_page(program: ProgramCode) -> None:
 
     Example: mm unsubscribe check demo
     """
-    typer.echo(check(read_program(program), secret_from_environment("there is nothing to check")))
+    facts = read_program(program)
+    secret = secret_from_environment("there is nothing to check")
+    check_secret(secret, facts.unsubscribe_hash, _warn)
+    typer.echo(check(facts, secret))
 
 
 class _Sink:
@@ -595,28 +601,30 @@ def _mails(count: int) -> str:
     return "1 mail" if count == 1 else f"{count} mails"
 
 
-def _renderer(program: str, secret: str) -> Renderer:
+def _renderer(program: str, *, needs_secret: bool) -> Renderer:
     facts = read_program(program)
-    renderer = Renderer(facts, secret)
+    renderer = Renderer(facts, _secret(facts, needed=needs_secret))
+    for note in renderer.notes:
+        _warn(note)
     if is_nobodys(facts.unsubscribe_base or ""):
-        typer.echo(
-            f"mm: unsubscribe_base of {program} is {facts.unsubscribe_base}, where no page can be: the "
-            "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners.",
-            err=True,
+        _warn(
+            f"unsubscribe_base of {program} is {facts.unsubscribe_base}, where no page can be: the "
+            "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners."
         )
     return renderer
 
 
-def _secret(*, needed: bool) -> str:
-    if needed:
-        return secret_from_environment("nothing is sent")
-    if secret := os.environ.get("MM_UNSUBSCRIBE_SECRET", ""):
-        return secret
-    typer.echo(
-        "mm: MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.",
-        err=True,
-    )
-    return _NO_SECRET
+def _secret(facts: Program, *, needed: bool) -> str:
+    if not needed and not os.environ.get("MM_UNSUBSCRIBE_SECRET"):
+        _warn("MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.")
+        return _NO_SECRET
+    secret = secret_from_environment("nothing is sent")
+    check_secret(secret, facts.unsubscribe_hash, _warn)
+    return secret
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"mm: {message}", err=True)
 
 
 def _check_all(mails: list[Candidate], renderer: Renderer) -> None:

@@ -18,7 +18,7 @@ def serve(port: int, when_ready: Callable[[], None]) -> None:
     when_ready: called when requests can come in. ReaderError as create_app.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    # It would write a line for each request of a client that asks too often.
+    # It would write a line for each request that waits while a mailbox provider posts for thousands.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         create_app(),
@@ -30,10 +30,6 @@ def serve(port: int, when_ready: Callable[[], None]) -> None:
         connection_limit=500,
         channel_timeout=20,
         asyncore_use_poll=True,
-        # The web server in front says whose request it is.
-        trusted_proxy=_HOST,
-        trusted_proxy_headers={"x-forwarded-for"},
-        clear_untrusted_proxy_headers=True,
         ident=None,
     )
     # So that a service manager ends it as gently as Ctrl-C does.
