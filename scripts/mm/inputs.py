@@ -97,7 +97,8 @@ def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str
         "unsubscribed": Table({"email": "string"}, [(email,) for email in opt_outs]),
         "bounced": Table({"email": "string"}, [(email,) for email in bounced]),
         "not_learners": Table(
-            {"username": "string", "email": "string", "student_id": "bigint"}, read_not_learners(data_dir)
+            {"username": "string", "email": "string", "student_id": "bigint", "line": "bigint"},
+            read_not_learners(data_dir),
         ),
         "send_log_lines": Table(
             {"line": "bigint", "text": "string"},

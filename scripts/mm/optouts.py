@@ -31,6 +31,7 @@ _OTHER_KINDS = (
 )
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LARGEST_ID = 2**63 - 1
+_NOT_IN_A_USERNAME = re.compile(r"[\s@/#]")
 _SEVERAL = "it has more than one address: give each a line of its own"
 
 # The source of a line that takes an opt-out back: of an address's lines, the last counts.
@@ -211,14 +212,15 @@ class Bounced(_Addresses):
 
 
 class NotLearner(NamedTuple):
-    """Whom a line of not_learners.csv names, by at least one of these; None: it does not say.
+    """Whom a line of not_learners.csv names, by at least one of the first three; None: it does not say.
 
-    username and email are in lower case.
+    username and email are in lower case; line is the line's number, from 1.
     """
 
     username: str | None
     email: str | None
     student_id: int | None
+    line: int
 
 
 class NotLearners(_PeopleList[NotLearner]):
@@ -237,12 +239,22 @@ class NotLearners(_PeopleList[NotLearner]):
     columns = ("username", "email", "student_id", "note")
     _keys = ("username", "email", "student_id")
 
+    def _lines(self, reader: Iterator[list[str]]) -> Iterator[Cells]:
+        for cells in super()._lines(reader):
+            yield {**cells, "line": str(reader.line_num)}
+
     def _entries_of(self, lines: Iterable[Cells]) -> set[NotLearner]:
         return {_not_learner(cells) for cells in lines}
 
 
 def _not_learner(cells: Cells) -> NotLearner:
-    username, email, student_id = (visible(cells.get(key, "")) for key in NotLearner._fields)
+    username, email, student_id = (visible(cells.get(key, "")) for key in NotLearner._fields[:3])
+    if _NOT_IN_A_USERNAME.search(username):
+        message = (
+            "its username has a blank, @, / or #, as none of edX has: write the username alone, "
+            "an address under email"
+        )
+        raise ValueError(message)
     if not (username or email or student_id):
         message = "it has no username, no email and no student_id"
         raise ValueError(message)
@@ -250,6 +262,7 @@ def _not_learner(cells: Cells) -> NotLearner:
         username.lower() or None,
         _email(email) if email else None,
         _student_id(student_id) if student_id else None,
+        int(cells["line"]),
     )
 
 
