@@ -29,12 +29,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import days, downloads, mailout
+from mm import days, downloads, mailout, old_files
+from mm.addresses import as_cell, read_address
 from mm.combine import combine
 from mm.export import Format, export
+from mm.ledger import ALWAYS, EXPORT_COLUMNS, OPTED_OUT, TAKEN_BACK, Ledger, stands
 from mm.mail_templates import choose
 from mm.marts import dbt_command
-from mm.optouts import WhoIsNotMailed
+from mm.optouts import OptOuts, WhoIsNotMailed, is_opted_out
 from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
 from mm.send_log import Event, SendLog, log_path, read_history
@@ -80,6 +82,7 @@ app = typer.Typer(
 ProgramCode = Annotated[
     str, typer.Argument(metavar="PROGRAM", help="A code from seeds/programs.csv, such as demo.")
 ]
+OneAddress = Annotated[str, typer.Argument(metavar="ADDRESS", help="Such as somebody@example.org.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs to read.")]
 
 
@@ -517,7 +520,7 @@ def smtp_sink(
 
 
 unsubscribe = typer.Typer(
-    help="The page that the unsubscribe links lead to: run it, and see whether a program's links reach it.",
+    help="Who asked for no more mail, and the page that the unsubscribe links lead to.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -530,7 +533,7 @@ def serve_page(
 ) -> None:
     """Run the page on this machine, for a web server with TLS in front of it; Ctrl-C ends it.
 
-    MM_UNSUBSCRIBE_SECRET is what the links are made with. Who unsubscribes is put into unsubscribed.csv.
+    MM_UNSUBSCRIBE_SECRET is what the links are made with. Who unsubscribes is put into the ledger.
 
     Example: mm unsubscribe serve --port 8025
     """
@@ -543,9 +546,9 @@ def serve_page(
 
 @unsubscribe.command("check")
 def check_page(program: ProgramCode) -> None:
-    """Open the program's unsubscribe link for a made-up address, and tell whether the page knows it.
+    """Ask the program's page as mail programs do, for a made-up address: whether it knows its links.
 
-    MM_UNSUBSCRIBE_SECRET is what the link is made with. The exit code is 1 where the page does not know it.
+    MM_UNSUBSCRIBE_SECRET is what they are made with. The exit code is 1 where it would lose an opt-out.
 
     Example: mm unsubscribe check demo
     """
@@ -553,6 +556,85 @@ def check_page(program: ProgramCode) -> None:
     secret = secret_from_environment("there is nothing to check")
     check_secret(secret, facts.unsubscribe_hash, _warn)
     typer.echo(check(facts, secret))
+
+
+@unsubscribe.command("list")
+def list_opt_outs() -> None:
+    """Print who gets no mail for having asked for none, by the ledger or data/unsubscribed.csv, as CSV.
+
+    Example: mm unsubscribe list > opted_out.csv
+    """
+    with Ledger() as ledger:
+        old_files.take_in(ledger, _warn)
+        listed, said = OptOuts(), ledger.statements()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(EXPORT_COLUMNS)
+    for email in sorted(said.keys() | {each.email for each in listed}):
+        of_ledger = (each for each in said.get(email, ()) if each.says in {OPTED_OUT, TAKEN_BACK})
+        if standing := stands([*listed.about(email), *of_ledger]):
+            said_at = "" if standing.said_at == ALWAYS else standing.said_at
+            writer.writerow([as_cell(email), said_at, standing.source])
+
+
+@unsubscribe.command("add")
+def add_opt_out(address: OneAddress) -> None:
+    """Write an address down that asked for no more mail, such as by phone.
+
+    Example: mm unsubscribe add somebody@example.org
+    """
+    with Ledger() as ledger:
+        ledger.opt_out(_read_argument(address), "command")
+    typer.echo("The address gets no more mail.")
+
+
+@unsubscribe.command("undo")
+def undo_opt_out(address: OneAddress) -> None:
+    """Take an opt-out back, whoever said it: on the page, by a complaint or with `add`.
+
+    Example: mm unsubscribe undo somebody@example.org
+    """
+    email = _read_argument(address)
+    with Ledger() as ledger:
+        old_files.take_in(ledger, _warn)
+        listed = OptOuts()
+        was_opted_out = is_opted_out(email, listed, ledger.statements())
+        ledger.take_back(email, "command")
+        still_is = is_opted_out(email, listed, ledger.statements())
+    if still_is:
+        message = f"{listed.path} has the address: take its line away there."
+        raise ReaderError(message)
+    if was_opted_out:
+        typer.echo("The address gets mail again.")
+    else:
+        typer.echo("The address was not opted out: nothing was changed.")
+
+
+@unsubscribe.command("export")
+def export_opt_outs() -> None:
+    """Print all opt-outs and takings back of the ledger, as CSV, for `import` on another machine.
+
+    Example: mm unsubscribe export > from_the_page.csv
+    """
+    with Ledger() as ledger:
+        old_files.take_in(ledger, _warn)
+        for line in ledger.export_lines():
+            typer.echo(line, nl=False)
+
+
+@unsubscribe.command("import")
+def import_opt_outs(
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(metavar="FILE", encoding="utf-8-sig", help="What `export` wrote; -: standard input."),
+    ],
+) -> None:
+    """Add what `export` wrote on another machine; in any order, and the same file twice is once.
+
+    Example: ssh page mm unsubscribe export | mm unsubscribe import -
+    """
+    with Ledger() as ledger:
+        new = ledger.import_lines(file, file.name)
+    typer.echo(f"{_lines(new)} of it {'was' if new == 1 else 'were'} new.")
 
 
 class _Sink:
@@ -591,6 +673,18 @@ def _time(text: str) -> timedelta:
         raise typer.BadParameter(message)
     unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
     return timedelta(**{unit: int(match[1])})
+
+
+def _read_argument(address: str) -> str:
+    try:
+        return read_address(address)
+    except ValueError as error:
+        message = f"ADDRESS {error}."
+        raise ReaderError(message) from error
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
 
 
 def _learners(count: int) -> str:

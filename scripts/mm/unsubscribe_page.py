@@ -12,6 +12,7 @@ import logging
 import secrets
 import traceback
 from http import HTTPStatus
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, make_response, request
@@ -20,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from mm.addresses import normalized
-from mm.optouts import opt_out, take_back
+from mm.ledger import Ledger
 from mm.settings import TEMPLATES, ReaderError
 from mm.unsubscribe_links import check_secret, hashes_of_programs, is_of_link, secret_from_environment
 
@@ -55,6 +56,8 @@ def _at_any_path(wsgi_app: "WSGIApplication") -> "WSGIApplication":
 class _Page:
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        self._ledger: Ledger | None = None
+        self._opening = Lock()
         self._hashes = hashes_of_programs()
         templates = Environment(
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -82,6 +85,8 @@ class _Page:
 
     def say_trouble(self, error: ReaderError) -> Response:
         _log.error("%s", error)
+        # The next request opens it anew: it may have been put back meanwhile.
+        self._ledger = None
         return self._answer("trouble", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "300"})
 
     def say_fault(self, error: Exception) -> Response:
@@ -91,7 +96,13 @@ class _Page:
         return self._answer("trouble", HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _opt_out(self, email: str, source: str) -> Response:
-        token = self._tokens.dumps(email) if opt_out(email, source) else None
+        ledger = self._open_ledger()
+        try:
+            ledger.opt_out(email, source)
+        except ValueError:
+            # The links of our mails are for addresses that are mailed.
+            return self._answer("no link", HTTPStatus.BAD_REQUEST)
+        token = self._tokens.dumps(email) if ledger.may_take_back(email) else None
         return self._answer("unsubscribed", email=email, token=token)
 
     def _take_back(self, email: str, token: str) -> Response:
@@ -99,9 +110,16 @@ class _Page:
             is_ours = self._tokens.loads(token, max_age=SECONDS_TO_TAKE_BACK) == email
         except BadSignature:
             is_ours = False
-        if is_ours and take_back(email):
+        if is_ours and self._open_ledger().take_back(email, "page"):
             return self._answer("taken back", email=email)
         return self._answer("not taken back", HTTPStatus.BAD_REQUEST, email=email)
+
+    def _open_ledger(self) -> Ledger:
+        # Not at the start: a server may begin as one process and go on as several.
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = Ledger().__enter__()
+            return self._ledger
 
     def _answer(
         self,
