@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+import duckdb
+
 from mm import edx_files, send_log
 from mm.addresses import read_address
 from mm.edx_files import Report
 from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts
+from mm.published import connect_limited
 from mm.seeds import longest_prefix, prefixes_of, rows_of
 from mm.settings import ReaderError
 
@@ -108,7 +111,37 @@ def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str
             {"text": "string", "email": "string"},
             [(text, _address_or_none(text)) for text in sorted(texts - {""})],
         ),
+        "retired_elsewhere": Table({"student_id": "bigint"}, _retired_elsewhere(program, database_dir)),
     }
+
+
+def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
+    """Return whom other programs' published files know as retired; ReaderError where one cannot be read.
+
+    Whom such a file knows from another one alone has neither edX's username nor address there, and is none.
+    """
+    found: set[tuple[int]] = set()
+    for row in rows_of("programs", _SEEDS):
+        path = database_dir / f"{row['program']}.duckdb"
+        if row["program"] == program or not path.is_file():
+            continue
+        try:
+            with connect_limited(path, read_only=True) as connection:
+                found.update(
+                    connection.execute(
+                        "select student_id from learners where is_retired and coalesce(username, email) != ''"
+                    ).fetchall()
+                )
+        except (duckdb.CatalogException, duckdb.BinderException):
+            # Of another version, which knew nobody as retired.
+            continue
+        except duckdb.Error as error:
+            message = (
+                f"{path} cannot be read, which tells who is retired: close the program that has it open for "
+                f"writing, or run `mm build {row['program']}` again."
+            )
+            raise ReaderError(message) from error
+    return sorted(found)
 
 
 def _address_or_none(text: str) -> str | None:
