@@ -39,10 +39,10 @@ from typer import Option
 
 from mm import mailout
 from mm.days import in_words, today
+from mm.ledger import Ledger
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, Program
 from mm.render import Renderer
-from mm.send_log import SendLog
 from mm.sender import Sender, Server
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -796,10 +796,10 @@ def send_seconds(count: int, port: int) -> float:
     """Send as `mm send` does, the log on disk before and after each mail; return seconds."""
     ready, mails, stop = Ready(), list(candidates(count)), Event()
     server = Server("127.0.0.1", port, smtps=False, user=None, password="")
-    with SendLog("demo") as log, Sender(server, insecure=False, stop=stop) as sender:
+    with Ledger() as ledger, Sender(server, insecure=False, stop=stop) as sender:
         started = time.perf_counter()
         tally = mailout.send(
-            *(mails, ready, sender, log, WhoIsNotMailed("demo")),
+            *(mails, ready, sender, ledger, WhoIsNotMailed("demo", ledger)),
             per_second=None,
             resend_unknown=False,
             stop=stop,

@@ -36,10 +36,10 @@ from mm.export import Format, export
 from mm.ledger import ALWAYS, EXPORT_COLUMNS, OPTED_OUT, TAKEN_BACK, Ledger, stands
 from mm.mail_templates import choose
 from mm.marts import dbt_command
-from mm.optouts import OptOuts, WhoIsNotMailed, is_opted_out
+from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, is_opted_out
 from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
-from mm.send_log import Event, SendLog, log_path, read_history
+from mm.send_log import Attempt, Event, MailKey
 from mm.sender import Sender, server_from_environment
 from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
 from mm.unsubscribe_check import check
@@ -98,8 +98,8 @@ def list_mailout(
     Example: mm list demo --who > who.csv
     """
     candidates = read_candidates(program)
-    history = read_history(log_path(program))
-    selection = mailout.select(program, history, WhoIsNotMailed(program))
+    with _ledger(create=False) as ledger:
+        selection = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger))
     for note in choose(read_program(program)).notes:
         _warn(note)
     kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
@@ -145,7 +145,8 @@ def render(
     Example: mm render demo --limit 20
     """
     renderer = _renderer(program, needs_secret=False)
-    mails = mailout.select(program, read_history(log_path(program)), WhoIsNotMailed(program)).mails[:limit]
+    with _ledger(create=False) as ledger:
+        mails = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger)).mails[:limit]
     out = out or PROJECT / "out" / program
     out.mkdir(parents=True, exist_ok=True)
     for old in out.iterdir():
@@ -208,13 +209,12 @@ def send(  # noqa: PLR0913 - one argument for each option
         raise typer.BadParameter(message)
     renderer = _renderer(program, needs_secret=True)
     server = server_from_environment()
-    not_mailed = WhoIsNotMailed(program)
     stop = Flag()
     sender = Sender(server, insecure=insecure, stop=stop)
     if confirm is None:
-        selection = mailout.select(
-            program, read_history(log_path(program)), not_mailed, resend_unknown=resend_unknown
-        )
+        with _ledger(create=False) as ledger:
+            not_mailed = WhoIsNotMailed(program, ledger)
+            selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
         if to is not None:
             _send_tests(selection.mails[: limit or 3], renderer, sender, to)
             return
@@ -225,8 +225,9 @@ def send(  # noqa: PLR0913 - one argument for each option
         again = " --resend-unknown" if resend_unknown else ""
         typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
         return
-    with SendLog(program) as log:
-        selection = mailout.select(program, log.history, not_mailed, resend_unknown=resend_unknown)
+    with _ledger() as ledger, ledger.sending(program):
+        not_mailed = WhoIsNotMailed(program, ledger)
+        selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
         if len(selection.mails) != confirm:
             message = (
                 f"{_mails(len(selection.mails))} would go out now, not {confirm}: nothing was sent. "
@@ -242,7 +243,7 @@ def send(  # noqa: PLR0913 - one argument for each option
                 selection.mails,
                 renderer,
                 sender,
-                log,
+                ledger,
                 not_mailed,
                 per_second=per_second,
                 resend_unknown=resend_unknown,
@@ -264,14 +265,25 @@ def send(  # noqa: PLR0913 - one argument for each option
 
 
 @app.command("log")
-def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
+def show_log(
+    program: ProgramCode,
+    *,
+    as_json: AsJson = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print a CSV, a line for each try, with addresses.")
+    ] = False,
+) -> None:
     """Say what was sent, what failed, and what may or may not have arrived (unknown).
 
     Deferred is what the server refused because of the sender, not of the learner; bounced is what came back.
 
     Example: mm log demo --json
     """
-    attempts = list(read_history(log_path(program)))
+    if as_json and as_csv:
+        message = "--json and --csv exclude each other."
+        raise typer.BadParameter(message)
+    with _ledger(create=False) as ledger:
+        attempts = ledger.history().of_program(check_program(program))
     counts = Counter(attempt.outcome.value for attempt in attempts)
     if as_json:
         rows = [
@@ -286,6 +298,9 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps({"program": program, "counts": counts, "attempts": rows}, indent=2))
         return
+    if as_csv:
+        _print_as_csv(attempts)
+        return
     for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED, Event.BOUNCED):
         typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
@@ -297,32 +312,68 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
             )
 
 
-@app.command("bounces")
+class _ReadsByDefault(TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own signature
+        """Read bounces where the first word is no command: it is a program then."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["read", *args])
+
+
+bounces = typer.Typer(
+    cls=_ReadsByDefault,
+    help="What came back: `mm bounces PROGRAM PATH...` reads it, as `read` does.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bounces, name="bounces")
+
+
+@bounces.command("read")
 def read_bounces(
     program: ProgramCode,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="mbox, Maildir, file with one message, or folder.")
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Mail, .emlx, mbox, ZIP of these, Maildir, or any folder."),
     ],
 ) -> None:
     """Read mails that came back, and complaints: their addresses get no more mail.
 
-    Only what the program has sent counts. Reading the same again changes nothing.
+    Only what was sent counts, of all programs. Reading the same again changes nothing.
 
     Example: mm bounces demo ~/Mail/bounces.mbox
     """
     # The other commands read no mail.
-    from mm.bounces import messages_in, take_in  # noqa: PLC0415
+    from mm.bounces import take_in  # noqa: PLC0415
+    from mm.mail_files import mails_in  # noqa: PLC0415
 
-    if not log_path(program).exists():
-        message = f"There is no {log_path(program)}: nothing was sent, so nothing can have come back."
-        raise ReaderError(message)
-    with SendLog(program) as log:
-        tally = take_in(itertools.chain.from_iterable(map(messages_in, paths)), log)
+    check_program(program)
+    with _ledger(create=False) as ledger:
+        if not ledger.history().of_program(program):
+            message = f"The ledger has no mail of {program}: nothing was sent, so nothing can have come back."
+            raise ReaderError(message)
+        tally = take_in(itertools.chain.from_iterable(map(mails_in, paths)), ledger)
     for line in tally.lines:
         typer.echo(line)
     for name, value in asdict(tally).items():
         if name != "lines":
             typer.echo(f"{value:>8}  {name.replace('_', ' ')}")
+
+
+@bounces.command("forget")
+def forget_bounce(address: OneAddress) -> None:
+    """Let an address be mailed again that works now; what came back before changes nothing more.
+
+    Example: mm bounces forget somebody@example.org
+    """
+    email = _read_argument(address)
+    with _ledger() as ledger:
+        had_bounced = ledger.forget_bounce(email)
+    if email in Bounced():
+        message = f"{Bounced().path} has the address: take its line away there."
+        raise ReaderError(message)
+    if had_bounced:
+        typer.echo("The address gets mail again.")
+    else:
+        typer.echo("Nothing had come back from the address: nothing was changed.")
 
 
 @app.command("export")
@@ -594,7 +645,7 @@ def undo_opt_out(address: OneAddress) -> None:
     Example: mm unsubscribe undo somebody@example.org
     """
     email = _read_argument(address)
-    with Ledger() as ledger:
+    with _ledger() as ledger:
         old_files.take_in(ledger, _warn)
         listed = OptOuts()
         was_opted_out = is_opted_out(email, listed, ledger.statements())
@@ -706,6 +757,26 @@ def _renderer(program: str, *, needs_secret: bool) -> Renderer:
             "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners."
         )
     return renderer
+
+
+@contextmanager
+def _ledger(*, create: bool = True) -> Iterator[Ledger]:
+    """Open the ledger with what earlier versions left; without `create`, where there is none, in memory."""
+    with Ledger(create=create) as ledger:
+        old_files.take_in(ledger, _warn if ledger.is_on_disk else lambda _: None)
+        yield ledger
+
+
+def _print_as_csv(attempts: list[Attempt]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    ends = ("email", "outcome", "intended_at", "logged_at", "message_id", "server_id", "detail")
+    writer.writerow(("program", *MailKey._fields, "attempt", *ends))
+    for attempt in attempts:
+        email = as_cell(attempt.email) if attempt.email else ""
+        times = (attempt.intended_at, attempt.logged_at)
+        ids = (attempt.message_id, attempt.server_id)
+        start = (attempt.program, *attempt.key, attempt.attempt)
+        writer.writerow((*start, email, attempt.outcome, *times, *ids, attempt.detail))
 
 
 def _secret(facts: Program, *, needed: bool) -> str:
