@@ -176,7 +176,7 @@ def _unknown_mails(program: str, history: History) -> list[Candidate]:
     for candidate in read_candidates(program):
         mailed = candidate.excluded_reason in {None, "already mailed"}
         key = key_of(candidate)
-        # The learner's own mail of this program, which another account with the address did not have for sure.
+        # The learner's own, of this program, which another account with the address did not have for sure.
         outcomes = {history.outcome(key, program=program), history.outcome(key, candidate.email)}
         if mailed and outcomes == {Event.UNKNOWN}:
             again.setdefault(_address(candidate), candidate)
