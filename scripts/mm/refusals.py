@@ -40,7 +40,7 @@ _WORDS_OF_DEAD = _any(
     rf"\b{_HOST}\b{_WITHIN}\bdoes(?: not|n't) exist",
     r"\bnxdomain\b|\bnull mx\b|\bno mx record|\bno smtp service|\bfind (?:a mail exchanger|any host)",
     r"\bdoes(?: not|n't) have an? \S+ account|\bnot (?:our|a) (?:user|customer)\b",
-    r"\brecip(?:ient)?notfound\b|\bnot listed in [\w' ]{0,40}directory",
+    r"\brecip(?:ient)?notfound\b|\bnot listed in [\w' &]{0,40}(?:directory|address book)",
     r"\b(?:account|user|recipient) has moved\b|^\d{3} (?:\S*<address>\S* )?unknown\b",
 )
 # Not about this address for good, whatever the code says.
@@ -65,13 +65,16 @@ _WORDS_OF_SENDER = _any(
     r"client host|block(?:ed)? using|black ?list|block ?list|\bbanned\b|\breputation\b|\bspamhaus\b",
     r"(?<!account is )\bblocked\b|\bhost network|\bip(?:=| frequency)|\b(?:sending|source|client|the) ip\b",
     r"\byour (?:ip|host|server|account|domain|access|network|message was rejected)\b",
-    r"\breverse dns|\br?dns (?:lookup|record)|\bptr\b|\bspf\b|\bdkim\b|\bdmarc\b|\bdomain \[",
+    r"\breverse dns|\brdns\b|\bdns (?:ptr|record)|\bptr\b|\bspf\b|\bdkim\b|\bdmarc\b|\bdomain \[",
     r"\bpolic(?:y|ies)\b|\bsecurity\b|\bspam|\bunsolicited|\bube\b|\bvirus|\bmalware|\bphishing",
-    r"\bcontent\b|\battachment|\bsize\b|\btoo (?:large|big|long)\b|\bheaders?\b",
+    r"\bcontent\b|\battachment|\bsize\b|\btoo (?:large|big|long)\b|\bheaders? (?:error|are)\b",
 )
 _WORDS_OF_RECIPIENT = _any(
     r"\b(?:user|mailbox|recipient|inbox)\b", "unknown", "no such", "not exist", "undeliverable"
 )
+
+# Exchange and Zoho call whatever another server said an unknown recipient, and then repeat it.
+_RETOLD = re.compile(r"^.*(?: -> |ERROR_CODE :)")
 
 
 class About(Enum):
@@ -95,10 +98,8 @@ def about(answer: str, status: str = "") -> About:  # noqa: PLR0911 - one for ea
     answer: the server's reply, its code first. status: what the report about it says, such as 5.1.1; the code
     in the reply is nearer to what happened.
     """
-    # Exchange calls whatever another server said an unknown recipient, and repeats it behind an arrow.
-    answer = answer.rpartition(" -> ")[2]
-    codes = [*_ENHANCED_CODE.findall(answer), status]
-    code = next((code for code in codes if not code.endswith(".0.0")), "")
+    answer = _RETOLD.sub("", answer)
+    code = re.sub(r".\.0\.0", "", code_in(f"{answer} {status}") or "")
     if answer.startswith(_REPLIES_OF_SENDER) or _CODES_OF_SENDER.fullmatch(code):
         return About.SENDER
     if _CODES_OF_FULL.fullmatch(code):
@@ -109,7 +110,7 @@ def about(answer: str, status: str = "") -> About:  # noqa: PLR0911 - one for ea
         return About.SENDER
     if _WORDS_OF_FULL.search(answer) and not (says_sender and not code):
         return About.FULL
-    if not _WORDS_OF_DOUBT.search(answer):
+    if not (_WORDS_OF_DOUBT.search(answer) or re.match(r"4\d\d\b", answer)):
         if _CODES_OF_DEAD.fullmatch(code) and (says_dead or not says_sender):
             return About.DEAD
         if says_dead and not says_sender and not code.startswith(("5.7.", "4.")):
@@ -118,6 +119,12 @@ def about(answer: str, status: str = "") -> About:  # noqa: PLR0911 - one for ea
         return About.SENDER
     is_recipients = _CODES_OF_RECIPIENT.fullmatch(code) or _WORDS_OF_RECIPIENT.search(answer)
     return About.RECIPIENT if is_recipients else About.OPEN
+
+
+def code_in(text: str) -> str | None:
+    """Return a text's first code such as 5.1.1, or 5.0.0 where no other is in it; None: it has none."""
+    codes = _ENHANCED_CODE.findall(text)
+    return min(codes, key=lambda code: code.endswith(".0.0"), default=None)
 
 
 def without_particulars(answer: str) -> str:
