@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from mm.addresses import MAIL_ADDRESS, as_cell, normalized, read_address
 from mm.send_log import Event, History, Intent, Line, MailKey
@@ -177,8 +177,8 @@ class Ledger:
             try:
                 if self.is_on_disk:
                     self._file = self.path.stat()
-                    self._connection.execute("pragma synchronous = full")
                     self._check()
+                    self._connection.execute("pragma synchronous = full")
                 else:
                     self._connection.executescript(_SCHEMA)
             except BaseException:
@@ -480,11 +480,19 @@ class Ledger:
         if not is_ours:
             message = "it is no ledger that this version knows"
             raise sqlite3.DatabaseError(message)
-        if self._one("pragma quick_check(1)") != "ok":
+        if self._one("pragma quick_check(1)") != "ok" or self._lacks_its_end():
             message = "it is damaged"
             raise sqlite3.DatabaseError(message)
 
-    def _one(self, statement: str) -> object:
+    def _lacks_its_end(self) -> bool:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            # What the file lacks may be in there.
+            return False
+        size = self._one("select page_count * page_size from pragma_page_count, pragma_page_size")
+        return self.path.stat().st_size < size
+
+    def _one(self, statement: str) -> Any:  # noqa: ANN401 - SQLite's own
         return self._connection.execute(statement).fetchone()[0]
 
     def _check_in_place(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from mm.ledger import ALWAYS, OPTED_OUT, TAKEN_BACK, Ledger, Statement
+from mm.ledger import ALWAYS, TAKEN_BACK, Ledger, Statement
 from mm.optouts import Bounced, OptOuts
 from mm.send_log import read_old_log
 from mm.settings import data_dir
@@ -26,34 +26,36 @@ def take_in(ledger: Ledger, say: Callable[[str], None] = lambda _: None) -> None
     for path in sorted(ledger.path.parent.glob(f"*{_LOG}")):
         lines = partial(read_old_log, path, path.name.removesuffix(_LOG))
         _take_in(ledger, path, lambda lines=lines: ledger.take_in_mails(lines()), say)
-    folder = data_dir()
-    for kind, is_own in ((OptOuts, _is_of_the_page), (Bounced, _is_dated)):
-        path = folder / kind.name
+    for kind, taken_in in ((OptOuts, _of_the_page), (Bounced, _dated)):
+        path = data_dir() / kind.name
         if path.exists():
-            _take_in(
-                ledger,
-                path,
-                lambda kind=kind, is_own=is_own: ledger.add_statements(filter(is_own, kind())),
-                say,
-            )
+            statements = partial(_statements, kind, taken_in)
+            _take_in(ledger, path, lambda statements=statements: ledger.add_statements(statements()), say)
+
+
+def _statements(
+    kind: type[OptOuts | Bounced], taken_in: Callable[[Statement], Statement | None]
+) -> list[Statement]:
+    return list(filter(None, map(taken_in, kind())))
 
 
 def _take_in(ledger: Ledger, path: Path, add: Callable[[], int], say: Callable[[str], None]) -> None:
     status = path.stat()
     now = f"{status.st_mtime_ns} {status.st_size} {status.st_ino}"
-    if ledger.seen(str(path.name)) == now:
+    if ledger.seen(path.name) == now:
         return
     count = add()
-    ledger.note_seen(str(path.name), now)
+    ledger.note_seen(path.name, now)
     if count:
         lines = "1 line" if count == 1 else f"{count} lines"
         say(f"{path}: {lines} of it taken into {ledger.path}; nothing is written to it any more.")
 
 
-def _is_of_the_page(statement: Statement) -> bool:
-    is_own = statement.says == TAKEN_BACK or (statement.says == OPTED_OUT and statement.source in _SOURCES)
-    return is_own and statement.said_at != ALWAYS
+def _of_the_page(statement: Statement) -> Statement | None:
+    if statement.says == TAKEN_BACK:
+        return statement._replace(source="page")
+    return _dated(statement) if statement.source in _SOURCES else None
 
 
-def _is_dated(statement: Statement) -> bool:
-    return statement.said_at != ALWAYS
+def _dated(statement: Statement) -> Statement | None:
+    return statement if statement.said_at != ALWAYS else None

@@ -229,7 +229,7 @@ class OptOuts(_Addresses):
         if said_at and datetime.fromisoformat(said_at) > datetime.now(UTC) + timedelta(days=1):
             message = f"its {self._time} is in the future"
             raise ValueError(message)
-        return statement._replace(said_at=said_at) if said_at else None
+        return statement._replace(said_at=said_at, source="by hand") if said_at else None
 
 
 class Bounced(_Addresses):
