@@ -3,6 +3,7 @@
 import json
 import mailbox
 import re
+import shutil
 import sqlite3
 import subprocess
 import zipfile
@@ -682,11 +683,17 @@ def test_nothing_can_come_back_where_nothing_was_sent(world: World) -> None:
     done = world.mm("bounces", "demo", world.folder / "nowhere")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"mm: {world.folder / 'nowhere'} cannot be used: No such file or directory.\n"
-    folder = world.folder / "database"
-    for path in folder.glob("mailing.sqlite*"):
-        path.unlink()
-    assert world.mm("bounces", "demo", world.folder).returncode == 1
-    assert not (folder / "mailing.sqlite").exists()
+
+
+def test_what_came_back_of_mails_in_an_old_send_log_is_kept(world: World) -> None:
+    folder = SHAPES / "by_ses"
+    old_log = world.folder / "database" / "demo.send_log.csv"
+    shutil.copy(folder / "send_log.csv", old_log)
+    # The first command that there is a ledger for.
+    assert counts(world.mm("bounces", "demo", folder / "bounce.eml")) == {"messages": 1, "bounced": 1}
+    assert (bounced(), outcomes()) == ({"ana@example.org"}, {1: Event.BOUNCED})
+    assert old_log.read_bytes() == (folder / "send_log.csv").read_bytes()
+    assert counts(world.mm("bounces", "demo", folder / "bounce.eml")) == {"messages": 1, "known already": 1}
 
 
 def test_a_ledger_that_cannot_be_read_stops_the_reading(world: World, mails: dict[str, bytes]) -> None:

@@ -346,7 +346,7 @@ def read_bounces(
     from mm.mail_files import mails_in  # noqa: PLC0415
 
     check_program(program)
-    with _ledger(create=False) as ledger:
+    with _ledger() as ledger:
         if not ledger.history().of_program(program):
             message = f"The ledger has no mail of {program}: nothing was sent, so nothing can have come back."
             raise ReaderError(message)
