@@ -18,7 +18,7 @@ from mm.optouts import WhoIsNotMailed
 from mm.send_log import Event
 
 LEARNERS = 250
-# Each costs the start of an `mm`; by hand, 200 were tried.
+# Each costs the start of an `mm`.
 KILLS = 24
 # Says the lines that it is given, as the page and `mm bounces` do, and tells of each when it is said.
 SAYS = """

@@ -109,8 +109,8 @@ def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str
     """
     if misplaced := list(edx_files.misplaced_lists(data_dir)):
         raise ReaderError("\n".join(f"{sentence}." for sentence in misplaced))
-    with Ledger(create=False) as ledger:
-        old_files.take_in(ledger)
+    with Ledger(database_dir, create=False) as ledger:
+        old_files.take_in(ledger, lists=data_dir)
         history, said = ledger.history(), ledger.statements()
     texts = {row.get(column) or "" for row in rows_of("programs", _SEEDS) for column in _ADDRESS_COLUMNS}
     opt_outs, bounced = OptOuts(data_dir / OptOuts.name), Bounced(data_dir / Bounced.name)

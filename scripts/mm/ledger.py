@@ -28,6 +28,7 @@ from mm.addresses import MAIL_ADDRESS, as_cell, normalized, read_address
 from mm.send_log import Event, History, Intent, Line, MailKey
 from mm.settings import ReaderError, check_program, database_dir
 
+_NAME = "mailing.sqlite"
 _MODE = 0o640
 # What tells the file from any other SQLite file: "mmml".
 _APPLICATION_ID = 0x6D6D6D6C
@@ -99,7 +100,7 @@ class AlreadyMailedError(Exception):
 
 def ledger_path() -> Path:
     """Return where the ledger is, or would be."""
-    return database_dir() / "mailing.sqlite"
+    return database_dir() / _NAME
 
 
 def utc_time(text: str, *, latest: bool = False) -> str | None:
@@ -150,9 +151,12 @@ class Ledger:
     ReaderError, on entering and in each method, where it cannot be read or written for certain.
     """
 
-    def __init__(self, *, create: bool = True) -> None:
-        """Name the ledger. create: make it where it is missing; else an empty one, in memory, is read."""
-        self.path = ledger_path()
+    def __init__(self, folder: Path | None = None, *, create: bool = True) -> None:
+        """Name the ledger of a folder; None: that of the databases.
+
+        create: make it where it is missing; else an empty one, in memory, is read.
+        """
+        self.path = ledger_path() if folder is None else folder / _NAME
         self.is_on_disk = create or os.path.lexists(self.path)
         self._lock = RLock()
         self._disk = ThreadPoolExecutor(max_workers=1)

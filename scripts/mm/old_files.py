@@ -18,25 +18,33 @@ _LOG = ".send_log.csv"
 _SOURCES = {"page", "one-click", "complaint"}
 
 
-def take_in(ledger: Ledger, say: Callable[[str], None] = lambda _: None) -> None:
+def take_in(
+    ledger: Ledger, say: Callable[[str], None] = lambda _: None, *, lists: Path | None = None
+) -> None:
     """Take in all old files that are new or changed; what was taken in before, once.
 
-    say: is told which were, in a sentence. ReaderError where one cannot be read for certain.
+    say: is told which were, in a sentence. lists: the folder of the lists of people; None: the data folder.
+    ReaderError where a file cannot be read for certain.
     """
     for path in sorted(ledger.path.parent.glob(f"*{_LOG}")):
-        lines = partial(read_old_log, path, path.name.removesuffix(_LOG))
-        _take_in(ledger, path, lambda lines=lines: ledger.take_in_mails(lines()), say)
+        _take_in(ledger, path, partial(_add_mails, ledger, path), say)
     for kind, taken_in in ((OptOuts, _of_the_page), (Bounced, _dated)):
-        path = data_dir() / kind.name
+        path = (lists or data_dir()) / kind.name
         if path.exists():
-            statements = partial(_statements, kind, taken_in)
-            _take_in(ledger, path, lambda statements=statements: ledger.add_statements(statements()), say)
+            _take_in(ledger, path, partial(_add_statements, ledger, kind, path, taken_in), say)
 
 
-def _statements(
-    kind: type[OptOuts | Bounced], taken_in: Callable[[Statement], Statement | None]
-) -> list[Statement]:
-    return list(filter(None, map(taken_in, kind())))
+def _add_mails(ledger: Ledger, path: Path) -> int:
+    return ledger.take_in_mails(read_old_log(path, path.name.removesuffix(_LOG)))
+
+
+def _add_statements(
+    ledger: Ledger,
+    kind: type[OptOuts | Bounced],
+    path: Path,
+    taken_in: Callable[[Statement], Statement | None],
+) -> int:
+    return ledger.add_statements(list(filter(None, map(taken_in, kind(path)))))
 
 
 def _take_in(ledger: Ledger, path: Path, add: Callable[[], int], say: Callable[[str], None]) -> None:
