@@ -129,9 +129,6 @@ def _read(path: Path) -> Manifest:
     manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
     manifest.build_parent_and_child_maps()
     manifest.build_flat_graph()
-    # What forks do not look at need not be copied for each of them.
-    gc.collect()
-    gc.freeze()
     return manifest
 
 
@@ -140,7 +137,7 @@ def _in_a_fork(
 ) -> int:
     if (fork := os.fork()) == 0:
         signal.alarm(seconds)
-        # It lives for seconds, in which there is little to collect.
+        # In some seconds there is little to collect, and looking for it would copy all memory.
         gc.disable()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(os.open(output, os.O_WRONLY), 1)
