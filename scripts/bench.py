@@ -39,10 +39,10 @@ from typer import Option
 
 from mm import mailout
 from mm.days import in_words, today
+from mm.ledger import Ledger
 from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, Program
 from mm.render import Renderer
-from mm.send_log import SendLog
 from mm.sender import Sender, Server
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -730,7 +730,7 @@ def jinja_seconds(count: int) -> float:
         lstrip_blocks=True,
     )
     environment.filters["in_words"] = lambda day: in_words(day, "en")
-    text, html = (environment.get_template(f"demo/{kind}.j2") for kind in ("txt", "html"))
+    text, html = (environment.get_template(f"programs/demo/{kind}.j2") for kind in ("txt", "html"))
     shared = {
         "program": program_facts(),
         "year": 2026,
@@ -746,7 +746,7 @@ def jinja_seconds(count: int) -> float:
 
 
 def send(bench: Bench) -> Result:
-    """Send 10,000 ready mails over loopback SMTP, with mm's sender and log; the floor is bare smtplib."""
+    """Send 10,000 ready mails over loopback SMTP, by the ledger; the floor is smtplib and a sync a mail."""
     count = round(10_000 * bench.scale)
     command = [sys.executable, "-c", "from bench import *; serve()"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "scripts")}
@@ -760,8 +760,8 @@ def send(bench: Bench) -> Result:
             )
         finally:
             server.terminate()
-    result = Result("", "<= 1.43 x (0.7 of its rate)", **figures, rows=count)
-    result.reached = result.ratio <= 1 / 0.7
+    result = Result("", "<= 1.25 x (0.8 of its rate)", **figures, rows=count)
+    result.reached = result.ratio <= 1 / 0.8
     return result
 
 
@@ -793,13 +793,13 @@ class Ready(Renderer):
 
 
 def send_seconds(count: int, port: int) -> float:
-    """Send as `mm send` does, the log on disk before and after each mail; return seconds."""
+    """Send as `mm send` does, each intent on disk before its mail can be accepted; return seconds."""
     ready, mails, stop = Ready(), list(candidates(count)), Event()
     server = Server("127.0.0.1", port, smtps=False, user=None, password="")
-    with SendLog("demo") as log, Sender(server, insecure=False, stop=stop) as sender:
+    with Ledger() as ledger, Sender(server, insecure=False, stop=stop) as sender:
         started = time.perf_counter()
         tally = mailout.send(
-            *(mails, ready, sender, log, WhoIsNotMailed("demo")),
+            *(mails, ready, sender, ledger, WhoIsNotMailed("demo", ledger)),
             per_second=None,
             resend_unknown=False,
             stop=stop,
@@ -813,11 +813,15 @@ def send_seconds(count: int, port: int) -> float:
 
 
 def smtplib_seconds(count: int, port: int) -> float:
-    """Send the same bytes on one connection, without a log; return seconds."""
+    """Send the same bytes on one connection, with a line on disk before each mail; return seconds."""
     ready, mails = Ready(), list(candidates(count))
-    with smtplib.SMTP("127.0.0.1", port) as connection:
+    log = Path(os.environ["MM_DATABASE_DIR"]) / "sent.txt"
+    with smtplib.SMTP("127.0.0.1", port) as connection, log.open("w") as lines:
         started = time.perf_counter()
         for candidate in mails:
+            lines.write(f"{candidate.student_id}\n")
+            lines.flush()
+            os.fsync(lines)
             connection.sendmail("updates@example.org", candidate.email, ready.content)
         return time.perf_counter() - started
 

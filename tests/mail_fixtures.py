@@ -1,14 +1,15 @@
 """A published database, an SMTP server and the command `mm`, for the tests of the mailout."""
 
 import asyncio
-import csv
 import os
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -138,8 +139,13 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
-    def log(self) -> Path:
-        """Return the path of demo's send log."""
+    def ledger(self) -> Path:
+        """Return the path of the ledger."""
+        return self.folder / "database" / "mailing.sqlite"
+
+    @property
+    def old_log(self) -> Path:
+        """Return the path of the send log that an earlier version wrote for demo."""
         return self.folder / "database" / "demo.send_log.csv"
 
     @property
@@ -198,14 +204,15 @@ class World:
             check=False,
         )
 
-    def log_rows(self) -> list[dict[str, str]]:
-        """Return the send log's lines by column."""
-        with self.log.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+    def log_rows(self) -> list[dict[str, Any]]:
+        """Return what the ledger has of mails, a row for each thing written, by column."""
+        with closing(sqlite3.connect(self.ledger)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute("select * from mails order by id")]
 
     def events(self) -> list[tuple[int, str]]:
-        """Return learner and event of every line of the send log."""
-        return [(int(row["student_id"]), row["event"]) for row in self.log_rows()]
+        """Return learner and event of every thing that the ledger has of mails."""
+        return [(row["student_id"], row["event"]) for row in self.log_rows()]
 
 
 @pytest.fixture

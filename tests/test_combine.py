@@ -251,6 +251,98 @@ def test_no_learner_is_in_the_masked_file_s_bytes(combined: Combined) -> None:
     assert found_in(masked_path(combined.file).read_bytes(), texts) == set()
 
 
+# ---- who is retired ----
+
+# Of lgdm's account; engy knows that it is retired.
+WORDS = {
+    "learners": "username = 'cy_old', email = 'Cy.Old@example.org', name = 'Cy Pupilretired', country = 'NZ'",
+    "mailout_candidates": "email = 'Cy.Old@example.org', student_name = 'Cy Pupilretired'",
+    "lgdm_coursecompletion": "username = 'cy_old', email = 'Cy.Old@example.org', name = 'Cy Pupilretired'",
+}
+RETIRED_NAME = "retired__user_x"
+
+
+@pytest.fixture
+def retired(copied: World) -> World:
+    """Combine, where engy alone knows that CERTIFIED is retired, and lgdm has mailed and rejected it."""
+    for table, words in WORDS.items():
+        change(copied, "lgdm", f"update {table} set {words} where student_id = {CERTIFIED}")
+    change(
+        copied,
+        "lgdm",
+        f"""
+        update mailout_candidates set excluded_reason = null where student_id in ({BOTH}, {CERTIFIED});
+        insert into mailout select * from mailout_candidates where excluded_reason is null;
+        insert into send_log
+        select 'lgdm', id, 'UQx_LGDM1x_1T2019', 1, 1, email, 'm', 'sent', null, null, '250 to ' || email
+        from (values ({CERTIFIED}, 'Cy.Old@example.org'), ({BOTH}, 'bo@example.org')) as mails (id, email);
+        insert into rejected_rows
+        select 'f.csv', line, 'it has 2 cells', raw_text
+        from (values
+            (1, '{CERTIFIED},x'), (2, '"00{CERTIFIED}",x'), (3, 'x,"CY_OLD" '), (4, 'y,cy.old@example.org'),
+            (5, '{BOTH},{CERTIFIED}')
+        ) as rows (line, raw_text)
+        """,
+    )
+    change(
+        copied,
+        "engy",
+        f"""
+        update learners
+        set is_retired = true, username = '{RETIRED_NAME}', email = null, name = null, country = null
+        where student_id = {CERTIFIED}
+        """,
+    )
+    done = copied.mm("combine")
+    assert done.returncode == 0, done.stderr
+    return copied
+
+
+def test_who_is_retired_in_one_program_is_so_in_all(retired: World) -> None:
+    published = file_of(retired, "all_programs")
+    of_all = f"from learners where student_id = {CERTIFIED} order by program"
+    assert read(published, f"select program, username, email, name, country, is_retired {of_all}") == [
+        ("engy", RETIRED_NAME, None, None, None, True),
+        ("lgdm", None, None, None, None, True),
+    ]
+    report = "select username, email, name, country, no_certificate_eligible from lgdm_coursecompletion"
+    assert read(published, f"{report} where student_id = {CERTIFIED}") == [(None, None, None, None, 4)]
+    assert read(published, "select student_id, email, status, detail from send_log order by all") == [
+        (BOTH, "bo@example.org", "sent", "250 to bo@example.org"),
+        (CERTIFIED, None, "sent", None),
+    ]
+    withheld = [(line, "withheld: of a retired account") for line in range(1, 5)]
+    rejected = read(published, "select line, raw_text from rejected_rows where program = 'lgdm' order by all")
+    assert rejected == [*withheld, (5, f"{BOTH},{CERTIFIED}")]
+
+
+def test_who_is_retired_in_one_program_is_mailed_by_none(retired: World) -> None:
+    published = file_of(retired, "all_programs")
+    assert read(published, "select distinct student_id from mailout where program = 'lgdm'") == [(BOTH,)]
+    candidates = f"""
+        select distinct student_name, email, username, excluded_reason from mailout_candidates
+        where program = 'lgdm' and student_id = {CERTIFIED}"""
+    assert read(published, candidates) == [(None, None, None, "retired account")]
+
+
+def test_no_byte_of_the_file_tells_who_was_retired(retired: World) -> None:
+    content = file_of(retired, "all_programs").read_bytes()
+    assert found_in(content, ["Pupilretired", "cy_old", "Cy.Old", "bo@example.org"]) == {"bo@example.org"}
+
+
+def test_what_tells_who_somebody_is_is_withheld_of_the_retired(combined: Combined) -> None:
+    manifest = json.loads((combined.place.target / "combine" / "manifest.json").read_text("utf-8"))
+    personal = {
+        (node["alias"], name)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        for name, column in node["columns"].items()
+        if column["meta"].get("contains") and not column["meta"].get("masked_as")
+    }
+    withheld = {column for column in personal if column[1] in mm.combine._OF_THE_RETIRED}  # noqa: SLF001
+    assert personal - withheld == {("rejected_rows", "raw_text"), ("send_log", "message_id")}
+
+
 # ---- how it is published ----
 
 

@@ -26,6 +26,7 @@ LINKS = {
 DAYS = {
     ("engy0x", "current", "1T2019"): ",,,2199-07-13",
     ("engy1x", "current", "1T2019"): "2199-01-01,2199-08-01,,2199-07-14",
+    ("engy2x", "current", "1T2019"): "2199-01-01,2199-07-13,,",
     ("engy0x", "coming", "1T2019a"): "2199-08-01,,2199-07-13,",
     ("engy1x", "coming", "1T2019a"): "2199-08-01,,2199-07-14,",
     ("engy2x", "coming", "2T2019"): "2199-07-01,,2199-07-13,",
@@ -59,6 +60,7 @@ def dated_runs(new_place: NewPlace) -> Build:
         "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4)],
         "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv": [audited(1), certified(2)],
         "UQx_ENGY1x_1T2019_grade_report_2019-06-01-0000.csv": [audited(3), certified(4)],
+        "UQx_ENGY2x_1T2019_grade_report_2019-06-01-0000.csv": [audited(5), certified(6)],
     }.items():
         place.write("engy", name, grade_report(*rows))
     return place.build("engy", "--vars", "{program: engy, as_of: 2199-07-14}").passed()
@@ -91,6 +93,9 @@ def test_who_is_late_is_left_out_and_what_cannot_be_taken_has_no_link(dated_runs
         (2, date(2199, 7, 13), None, *engy1x),
         (3, date(2199, 7, 14), None, "engy0x", "not open yet", None, None, None),
         (4, date(2199, 7, 14), None, "engy2x", "enrol", *october),
+        # in a run that has ended, with no deadline of its own
+        (5, None, "upgrade deadline passed", "engy0x", "not open yet", None, None, None),
+        (6, None, None, "engy0x", "not open yet", None, None, None),
     ]
 
 
@@ -105,12 +110,12 @@ def texts(dated_runs: Build, tmp_path_factory: pytest.TempPathFactory) -> dict[i
     return {int(path.stem): " ".join(path.read_text("utf-8").split()) for path in out.glob("*.txt")}
 
 
-def test_mails_say_the_days_in_the_programs_language(texts: dict[int, str]) -> None:
-    assert sorted(texts) == [2, 3, 4]
-    assert "Upgrade by 14 de julio de 2199." in texts[3]
+def test_mails_say_the_days_in_the_language_of_their_words(texts: dict[int, str]) -> None:
+    assert sorted(texts) == [2, 3, 4, 6]
+    assert "Upgrade by 14 July 2199." in texts[3]
     assert f"{TITLES['engy0x']} comes next. It takes no enrolments just now" in texts[3]
     assert "Enrol:" not in texts[3]
-    assert "It starts on 1 de octubre de 2199. Enrol: https://www.example.org/october" in texts[4]
+    assert "It starts on 1 October 2199. Enrol: https://www.example.org/october" in texts[4]
 
 
 def test_the_command_builds_as_of_a_day_that_the_calendar_has(

@@ -8,6 +8,7 @@ downloads that lack learners, buslead5x for what a learner was called.
 import gzip
 
 import pytest
+from mail_fixtures import LOG_COLUMNS
 from report_fixtures import (
     Build,
     NewPlace,
@@ -20,8 +21,6 @@ from report_fixtures import (
     profile_row,
     zipped,
 )
-
-from mm.send_log import COLUMNS
 
 MAY, JUNE = "2019-05-01-0100", "2019-06-01-0100"
 OLD = grade_report(grade_row(1, "0.1", "audit"))
@@ -223,7 +222,7 @@ def write_older(place: Place) -> None:
     key = "70,UQx_BUSLEAD1x_1T2018,0,1"
     mail = f"<m@example.org>,{address(70)}"
     place.published("buslead").with_suffix(".send_log.csv").write_text(
-        f"{','.join(COLUMNS)}\n{key},intent,2019-05-02T00:00:00Z,{mail},.\n"
+        f"{LOG_COLUMNS}\n{key},intent,2019-05-02T00:00:00Z,{mail},.\n"
         f"{key},failed,2019-05-02T00:00:01Z,{mail},550 no {address(70)}.\n",
         "utf-8",
     )
@@ -467,3 +466,63 @@ def test_no_byte_of_the_published_file_tells_who_a_retired_account_was(folder: B
         assert text.encode() not in content
     # others are there: the words would be found
     assert b"Real72" in content
+
+
+@pytest.fixture(scope="module")
+def retired_in_another(new_place: NewPlace) -> tuple[Build, Build, Build]:
+    """Build two programs, then the first with a download in which 70 is retired, then the second again."""
+    place = new_place()
+    place.write("buslead", f"{grades(5, '1T2019', MAY)}.csv", grade_report(grade_row(70, "0.9", "audit")))
+    rows = [grade_row(n, "0.9", "verified", "Y") for n in (70, 71)]
+    rows += [grade_row(n, "0.1", "audit") for n in range(500, 530)]
+    course = f"UQx_LGDM1x_1T2019_grade_report_{MAY}.csv"
+    place.write("lgdm", course, grade_report(*rows) + f"70,{address(70)}\r\n71,{address(71)}\r\n")
+    place.write(
+        "lgdm",
+        course.replace("grade_report", "student_profile_info"),
+        profile_report(profile_row(70, "Pupil Real70", "AU"), profile_row(71, "Pupil Real71", "AU")),
+    )
+    place.build("buslead").passed()
+    before = place.build("lgdm").passed()
+    place.write("buslead", f"{grades(5, '1T2019')}.csv", grade_report(retired_row(70)))
+    place.build("buslead").passed()
+    # what it knew before is in the file that the next build replaces
+    kept = Build(place, "lgdm", 0, str(before.published.read_bytes().count(b"Real70")))
+    return kept, place.build("lgdm").passed(), place.build("buslead").passed()
+
+
+def test_who_is_retired_in_another_program_is_so_here_from_the_next_build(
+    retired_in_another: tuple[Build, Build, Build],
+) -> None:
+    before, after, _ = retired_in_another
+    assert before.output != "0"
+    query = (
+        "select student_id, username, email, name, country, is_retired from learners where student_id < 500"
+    )
+    assert sorted(after.rows(query)) == [
+        (70, None, None, None, None, True),
+        (71, "pupil_71", address(71), "Pupil Real71", "AU", False),
+    ]
+    assert after.rows("select student_id, excluded_reason from mailout_candidates order by all") == [
+        (70, "retired account"),
+        (71, None),
+    ]
+    assert after.rows("select line, raw_text from rejected_rows order by all") == [
+        (34, "withheld: of a retired account"),
+        (35, f"71,{address(71)}"),
+    ]
+    content = after.published.read_bytes()
+    assert b"Real71" in content
+    for text in ("Real70", address(70), "pupil_70"):
+        assert text.encode() not in content
+
+
+def test_a_program_does_not_learn_from_another_what_it_told_that_one(
+    retired_in_another: tuple[Build, Build, Build],
+) -> None:
+    place = retired_in_another[2].place
+    # the download that said so was a mistake
+    (place.data / "buslead" / f"{grades(5, '1T2019')}.csv").unlink()
+    for program in ("buslead", "lgdm"):
+        build = place.build(program).passed()
+        assert build.rows("select is_retired from learners where student_id = 70") == [(False,)], program

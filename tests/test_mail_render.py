@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from mail_fixtures import NO_NEXT_COURSE, PROJECT, SECRET, World, candidate
+from mail_fixtures import NO_NEXT_COURSE, PROJECT, SECRET, MailServer, World, candidate
 
+from mm.mail_templates import Part, choose
 from mm.published import Candidate, Program
 from mm.render import Renderer, clean_name, mail_address
 from mm.settings import ReaderError
@@ -85,10 +86,16 @@ def bodies(program: Program = DEMO, **values: object) -> tuple[str, str]:
 
 def templates_with(folder: Path, file: str, content: str) -> Path:
     """Copy the templates to the folder, with a template of the demo program's own."""
+    return templates_of(folder, {f"programs/demo/{file}": content})
+
+
+def templates_of(folder: Path, own: dict[str, str]) -> Path:
+    """Copy the base templates to the folder, with these beside them."""
     for base in ("base.html.j2", "base.txt.j2"):
         (folder / base).write_bytes((PROJECT / "templates" / base).read_bytes())
-    (folder / "demo").mkdir()
-    (folder / "demo" / file).write_text(content)
+    for name, content in own.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
     return folder
 
 
@@ -196,48 +203,193 @@ def test_a_next_course_says_when_it_starts_or_that_it_will_be_offered_again() ->
     assert 'class="button"' not in html
 
 
+def language_templates(
+    tag: str, kinds: tuple[str, ...] = ("txt", "html"), says: str = "Hola:"
+) -> dict[str, str]:
+    """Return a language's templates, which greet in it, at their place."""
+    greeting = f"{{% block greeting %}}{says}{{% endblock %}}"
+    return {f"languages/{tag}/{kind}.j2": f"{{% extends 'base.{kind}.j2' %}}{greeting}" for kind in kinds}
+
+
+def rendered(folder: Path, **values: object) -> tuple[list[str], tuple[str, ...]]:
+    """Return text and HTML of a mail with a last day to upgrade, each on a line, and what is told of them."""
+    renderer = Renderer(facts(**values), SECRET, folder)
+    text, html = renderer.bodies(row(trigger_course_upgrade_ends_on=date(2026, 7, 14)))
+    return [" ".join(text.split()), words(html)], renderer.notes
+
+
 @pytest.mark.parametrize(
-    ("language", "says"),
+    ("language", "tag", "says"),
     [
-        ("en", "14 July 2026"),
-        ("en-US", "July 14, 2026"),
-        ("es", "14 de julio de 2026"),
-        ("pt-BR", "14 de julho de 2026"),
-        ("de", "14. Juli 2026"),
-        ("zh-Hans", "2026年7月14日"),
+        ("en", None, "14 July 2026"),
+        ("EN", None, "14 July 2026"),
+        ("en-US", None, "July 14, 2026"),
+        ("en_us", None, "July 14, 2026"),
+        ("es", "es", "14 de julio de 2026"),
+        ("pt-BR", "pt", "14 de julho de 2026"),
+        ("de", "de", "14. Juli 2026"),
+        ("zh-Hans", "zh-Hans", "2026年7月14日"),
     ],
 )
-def test_days_are_in_the_programs_language(language: str, says: str) -> None:
-    for body in bodies(facts(language=language), trigger_course_upgrade_ends_on=date(2026, 7, 14)):
+def test_days_are_in_the_programs_language(tmp_path: Path, language: str, tag: str | None, says: str) -> None:
+    parts, notes = rendered(templates_of(tmp_path, language_templates(tag) if tag else {}), language=language)
+    for body in parts:
         assert f"Upgrade by {says}." in body
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "folder"),
+    [
+        ("pt-br", "pt-BR"),
+        ("pt-BR", "pt_BR"),
+        ("pt_BR", "pt-br"),
+        ("es", "ES"),
+        # of no country, or of another script's country: what a tag begins with
+        ("es-MX", "es"),
+        ("zh-Hans-SG", "zh_hans"),
+        ("zh-Hans-SG", "ZH"),
+    ],
+)
+def test_a_tag_is_the_same_in_any_letter_case_and_with_underscores(
+    tmp_path: Path, language: str, folder: str
+) -> None:
+    parts, notes = rendered(templates_of(tmp_path, language_templates(folder)), language=language)
+    assert all("Hola:" in body for body in parts)
+    assert notes == ()
+
+
+def test_the_templates_of_the_longest_tag_go_first_and_one_language_has_one_folder(tmp_path: Path) -> None:
+    folder = templates_of(
+        tmp_path, language_templates("es") | language_templates("es-MX", ("html",), "Qu\u00e9 tal:")
+    )
+    parts, notes = rendered(folder, language="es-mx")
+    assert parts[0].startswith("Hola:")
+    assert "Qu\u00e9 tal:" in parts[1]
+    assert notes == ()
+    templates_of(tmp_path, language_templates("es_mx"))
+    with pytest.raises(ReaderError, match="are for the same language: keep one"):
+        rendered(folder, language="es")
+
+
+@pytest.mark.parametrize("language", ["es", "pt", "pt-PT"])
+def test_a_language_without_templates_is_told_and_its_days_are_in_the_mails_language(
+    tmp_path: Path, language: str
+) -> None:
+    # Those of Brazil are not every Portuguese learner's.
+    parts, notes = rendered(templates_of(tmp_path, language_templates("pt-BR")), language=language)
+    for body in parts:
+        assert "Upgrade by 14 July 2026." in body
+    folder = tmp_path / "languages" / language
+    [note] = notes
+    assert note == (
+        f"The language of demo is {language}, but its mails have their text and HTML, days included, "
+        f"in English: there is no {folder / 'txt.j2'}, and there is no {folder / 'html.j2'}."
+    )
+
+
+@pytest.mark.parametrize(("has", "lacks", "part"), [("html", "txt", "text"), ("txt", "html", "HTML")])
+def test_a_language_with_one_of_its_two_templates_is_told(
+    tmp_path: Path, has: str, lacks: str, part: str
+) -> None:
+    folder = templates_of(tmp_path, language_templates("es", (has,)))
+    bodies_of, notes = rendered(folder, language="es")
+    parts = dict(zip(("txt", "html"), bodies_of, strict=True))
+    assert "Upgrade by 14 de julio de 2026." in parts[has]
+    assert "Upgrade by 14 July 2026." in parts[lacks]
+    [note] = notes
+    assert note == (
+        f"The language of demo is es, but its mails have their {part}, days included, in English: "
+        f"there is no {folder / 'languages' / 'es' / f'{lacks}.j2'}."
+    )
+
+
+def test_a_programs_own_template_is_of_the_language_that_it_builds_on(tmp_path: Path) -> None:
+    on_base = "{% extends 'base.txt.j2' %}{% block sign_off %}Abejas{% endblock %}"
+    folder = templates_of(tmp_path, language_templates("es") | {"programs/demo/txt.j2": on_base})
+    parts, notes = rendered(folder, language="es")
+    assert "Upgrade by 14 July 2026." in parts[0]
+    assert "Abejas" in parts[0]
+    assert len(notes) == 1
+    assert f"text, days included, in English: {folder / 'programs' / 'demo' / 'txt.j2'} does" in notes[0]
+    own = folder / "programs" / "demo" / "txt.j2"
+    own.write_text(on_base.replace("base.txt.j2", "languages/es/txt.j2"))
+    parts, notes = rendered(folder, language="es")
+    assert parts[0].startswith("Hola:")
+    assert "Abejas" in parts[0]
+    assert "14 de julio de 2026" in parts[0]
+    assert notes == ()
+    # One that builds on nothing is in the program's language.
+    own.write_text("{{ trigger_course_upgrade_ends_on | in_words }}")
+    assert rendered(folder, language="es") == (["14 de julio de 2026", parts[1]], ())
 
 
 def test_a_language_can_have_templates_which_a_program_goes_before(tmp_path: Path) -> None:
     folder = templates_with(
-        tmp_path, "txt.j2", "{% extends 'es/txt.j2' %}{% block sign_off %}Abejas{% endblock %}"
+        tmp_path, "txt.j2", "{% extends 'languages/es/txt.j2' %}{% block sign_off %}Abejas{% endblock %}"
     )
-    (folder / "es").mkdir()
-    (folder / "es" / "txt.j2").write_text(
-        "{% extends 'base.txt.j2' %}"
-        "{% block greeting %}Hola:{% endblock %}{% block sign_off %}Saludos{% endblock %}"
+    templates_of(
+        folder,
+        {
+            "languages/es/txt.j2": "{% extends 'base.txt.j2' %}"
+            "{% block greeting %}Hola:{% endblock %}{% block sign_off %}Saludos{% endblock %}",
+            "languages/es/html.j2": "{% extends 'base.html.j2' %}"
+            '{% block language %}lang="es" dir="ltr"{% endblock %}',
+        },
     )
-    (folder / "es" / "html.j2").write_text(
-        '{% extends \'base.html.j2\' %}{% block language %}lang="es" dir="ltr"{% endblock %}'
-    )
-    # of the program's own template, of the language's; a tag with a country is of the language, too
-    for language in ("es", "es-MX"):
-        text, html = Renderer(facts(language=language), SECRET, folder).bodies(row())
-        assert text.startswith("Hola:")
-        assert "Abejas" in text
-        assert "Saludos" not in text
-        assert '<html lang="es" dir="ltr">' in html
-    (folder / "es-MX").mkdir()
-    (folder / "es-MX" / "html.j2").write_text("{{ program.language }} only")
-    _, html = Renderer(facts(language="es-MX"), SECRET, folder).bodies(row())
-    assert "es-MX only" in html
+    text, html = Renderer(facts(language="es"), SECRET, folder).bodies(row())
+    assert text.startswith("Hola:")
+    assert "Abejas" in text
+    assert "Saludos" not in text
+    assert '<html lang="es" dir="ltr">' in html
     # another program of that language has the language's
     text, _ = Renderer(facts(program="ants", language="es"), SECRET, folder).bodies(row())
     assert "Saludos" in text
+
+
+def test_old_places_are_read_with_a_word(tmp_path: Path) -> None:
+    at_old_place = {name.removeprefix("languages/"): text for name, text in language_templates("es").items()}
+    folder = templates_of(tmp_path, at_old_place | {"demo/txt.j2": "{% extends 'es/txt.j2' %}"})
+    parts, notes = rendered(folder, language="es")
+    assert parts[0].startswith("Hola:")
+    assert "14 de julio de 2026" in parts[0]
+    assert notes == (
+        f"Move {folder / 'demo'} to {folder / 'programs' / 'demo'}, its place by now.",
+        f"Move {folder / 'es'} to {folder / 'languages' / 'es'}, its place by now.",
+    )
+    # Where both are there, the new one counts.
+    templates_of(folder, {"programs/demo/txt.j2": "new"} | language_templates("es", says="Buenas:"))
+    parts, notes = rendered(folder, language="es")
+    assert parts[0] == "new"
+    assert "Buenas:" in parts[1]
+    assert notes == ()
+
+
+def test_a_program_whose_code_is_a_languages_tag_lends_its_texts_to_nobody(tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    (seeds / "programs.csv").write_text("program,language\nes,en\ndemo,es\n")
+    for place in ("es", "programs/es"):
+        folder = tmp_path / place.replace("/", "-")
+        folder.mkdir()
+        templates_of(folder, {f"{place}/txt.j2": "Of the program es"})
+        assert choose(facts(language="es"), folder, seeds).text == Part("base.txt.j2", "en")
+        assert choose(facts(program="es"), folder, seeds).text == Part(f"{place}/txt.j2", "en")
+        # Whose language's texts are elsewhere.
+        templates_of(folder, language_templates("es"))
+        assert choose(facts(language="es"), folder, seeds).text == Part("languages/es/txt.j2", "es")
+
+
+def test_list_render_and_send_tell_of_a_language_without_templates(world: World, server: MailServer) -> None:
+    world.publish([candidate(1, trigger_course_upgrade_ends_on=date(9999, 7, 14))], language="es")
+    for command in (("list", "demo"), ("render", "demo", "--out", world.folder), ("send", "demo")):
+        done = world.mm(*command)
+        assert done.returncode == 0
+        assert done.stderr.startswith(
+            "mm: The language of demo is es, but its mails have their text and HTML, days"
+        )
+    assert "Upgrade by 14 July 9999." in (world.folder / "1.txt").read_text()
+    assert not server.accepted
 
 
 def test_a_template_that_writes_a_day_that_is_not_known_is_an_error(tmp_path: Path) -> None:
@@ -508,7 +660,7 @@ def test_a_broken_template_is_an_error_with_file_and_line(
     learner = row(student_name="Ada", **NO_NEXT_COURSE)
     with pytest.raises(ReaderError) as caught:
         Renderer(DEMO, SECRET, templates_with(tmp_path, file, content)).bodies(learner)
-    assert f"{tmp_path / 'demo' / file}, line {line}: " in str(caught.value)
+    assert f"{tmp_path / 'programs' / 'demo' / file}, line {line}: " in str(caught.value)
     assert says in str(caught.value)
     assert "Ada" not in str(caught.value)
 
@@ -531,7 +683,7 @@ def test_templates_wrap_words_as_jinja_does(tmp_path: Path, how: str, wrapped: s
 def test_all_mails_are_of_the_templates_that_were_there_first(tmp_path: Path) -> None:
     renderer = Renderer(DEMO, SECRET, templates_with(tmp_path, "txt.j2", "{% extends 'base.txt.j2' %}"))
     before = renderer.bodies(row())
-    for path in (tmp_path / "base.txt.j2", tmp_path / "demo" / "txt.j2"):
+    for path in (tmp_path / "base.txt.j2", tmp_path / "programs" / "demo" / "txt.j2"):
         path.write_text("Something else")
         os.utime(path, (1, 1))
     assert renderer.bodies(row()) == before

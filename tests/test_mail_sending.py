@@ -1,14 +1,14 @@
 """`mm send` against a real SMTP server on loopback: what arrives, and what the send log says of it."""
 
 import csv
-import errno
 import fcntl
+import itertools
 import json
-import os
 import re
 import resource
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -34,6 +34,7 @@ from mail_fixtures import (
     free_port,
 )
 
+from mm.ledger import Ledger
 from mm.send_log import Event
 from mm.sender import Outcome, Sender, Server
 
@@ -70,7 +71,7 @@ def test_a_dry_run_says_the_number_and_the_server_and_sends_nothing(world: World
     assert "--confirm 3" in done.stdout
     assert "hush" not in done.stdout + done.stderr
     assert server.sessions == 0
-    assert not world.log.exists()
+    assert not world.ledger.exists()
 
 
 def test_a_confirmed_mailout_goes_out_once(world: World, server: MailServer) -> None:
@@ -175,7 +176,8 @@ def test_opt_outs_and_the_log_are_read_again_before_each_mail(world: World, serv
     def happens_meanwhile(address: str) -> None:
         if address == FIRST:
             world.opt_outs.write_text(f"email\n{SECOND}\n")
-            with world.log.open("a") as log:
+            with world.old_log.open("a") as log:
+                log.write(f"{LOG_COLUMNS}\n")
                 log.write("3,ExampleX_BEES1x_1T2026,0,1,sent,2026-01-01T00:00:00Z,<x>,y,250\n")
 
     server.answers["END"] = happens_meanwhile
@@ -253,7 +255,7 @@ def test_temporary_refusals_without_end_stop_the_sending(world: World, server: M
     assert counts(world) == [0, 3, 0]
     del server.answers["RCPT"]
     assert world.mm("send", "demo", "--confirm", 4).returncode == 0
-    assert [row["attempt"] for row in world.log_rows()[-8:]] == ["2"] * 6 + ["1"] * 2
+    assert [row["attempt"] for row in world.log_rows()[-8:]] == [2] * 6 + [1] * 2
 
 
 @pytest.mark.parametrize("command", ["RCPT", "END"])
@@ -267,7 +269,7 @@ def test_a_permanent_refusal_is_recorded_and_passed_over(
     assert (done.returncode, "2 sent, 1 failed, 0 unknown" in done.stdout) == (1, True)
     assert server.recipients == {FIRST: 1, THIRD: 1}
     failed = world.log_rows()[3]
-    assert (failed["event"], failed["detail"]) == ("failed", "550 5.1.1 <address> no such user sorry")
+    assert (failed["event"], failed["detail"]) == ("failed", "550 5.1.1 <address> no such user, sorry")
     log = world.mm("log", "demo")
     assert "failed: learner 2, ExampleX_BEES1x_1T2026, attempt 1" in log.stdout
     assert "@" not in log.stdout
@@ -417,7 +419,7 @@ def test_what_went_to_the_address_by_another_account_is_not_sent_again(
         for number, (address, kind) in enumerate(zip(addresses, kinds, strict=True), 1)
         for event in (("intent",) if number == 2 else ("intent", "sent"))
     )
-    world.log.write_text("\n".join((LOG_COLUMNS, *lines, "")))
+    world.old_log.write_text("\n".join((LOG_COLUMNS, *lines, "")))
     listed = world.mm("list", "demo").stdout
     assert "1  sent since the build" in listed
     assert "1  unknown whether sent" in listed
@@ -431,7 +433,7 @@ def test_resending_gives_an_address_one_mail(world: World, server: MailServer) -
     upper = {"email": FIRST.upper()}
     world.publish([candidate(1, **had), candidate(2, **upper, **had)])
     unknown = [f"{number},ExampleX_BEES1x_1T2026,0,1,intent,2026-01-01T00:00:00Z,<x>," for number in (1, 2)]
-    world.log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n{unknown[1]}{FIRST.upper()},\n")
+    world.old_log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n{unknown[1]}{FIRST.upper()},\n")
     assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
     assert server.recipients == {FIRST: 1}
     # the other account's may have arrived or not: the address has its mail
@@ -442,9 +444,10 @@ def test_resending_gives_an_address_one_mail(world: World, server: MailServer) -
     world.publish([candidate(1, **had), candidate(2, **upper, **had), later])
     assert "1 mail would go out now" in world.mm("send", "demo", "--resend-unknown").stdout
     # but not beside one that goes out again
-    world.log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n")
+    world.ledger.unlink()
+    world.old_log.write_text(f"{LOG_COLUMNS}\n{unknown[0]}{FIRST},\n")
     assert world.mm("send", "demo", "--resend-unknown", "--confirm", 1).returncode == 0
-    assert world.log_rows()[-1]["student_id"] == "1"
+    assert world.log_rows()[-1]["student_id"] == 1
 
 
 def test_resending_gives_a_learner_one_mail_and_heeds_opt_outs(world: World, server: MailServer) -> None:
@@ -518,7 +521,7 @@ def test_a_server_that_never_greets_stops_before_the_first_intent(world: World) 
     assert_refused(done, "timed out): nothing was sent")
     done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=f"smtp://localhost:{free_port()}")
     assert_refused(done, "cannot be used (Connection refused): nothing was sent")
-    assert world.log.read_text() == LOG_COLUMNS + "\n"
+    assert world.events() == []
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -584,7 +587,7 @@ def test_a_wrong_password_stops_before_the_first_intent(world: World, tls: ssl.S
         done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_URL=server.url(USER, "hush"))
     assert_refused(done, "refused the user or the password (535)")
     assert "hush" not in done.stderr
-    assert world.log.read_text() == LOG_COLUMNS + "\n"
+    assert world.events() == []
 
 
 def test_a_login_that_the_server_does_not_offer_is_said(world: World, server: MailServer) -> None:
@@ -633,7 +636,7 @@ def test_test_mails_go_to_the_test_address_and_are_not_recorded(world: World, se
     assert server.recipients == {"me@example.org": 4}
     for envelope in server.accepted:
         assert b"learner1" not in (envelope.original_content or b"")
-    assert not world.log.exists()
+    assert not world.ledger.exists()
     assert "4 mails would go out now" in world.mm("send", "demo").stdout
     server.answers["RCPT"] = lambda address: f"550 {address} unknown"
     done = world.mm("send", "demo", "--to", "me@example.org")
@@ -678,11 +681,74 @@ def test_a_rate_is_kept(world: World, server: MailServer) -> None:
 
 def test_a_second_sender_stops(world: World, server: MailServer) -> None:
     world.publish(THREE)
-    with world.log.open("w") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
-        assert_refused(world.mm("send", "demo", "--confirm", 3), "Another `mm send demo` is sending now")
-        assert world.mm("send", "demo").returncode == 0
+    world.publish([candidate(4, program="buslead")], "buslead")
+    lock = world.folder / "database" / "working" / "demo.send.lock"
+    lock.parent.mkdir()
+    # the lock of now, and that of an earlier version
+    for path in (lock, world.old_log):
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert_refused(world.mm("send", "demo", "--confirm", 3), "Another `mm send demo` is sending now")
+            assert world.mm("send", "demo").returncode == 0
+            assert world.mm("bounces", "forget", FIRST).returncode == 0
     assert server.sessions == 0
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert world.mm("send", "buslead", "--confirm", 1).returncode == 0
+    assert world.mm("send", "demo", "--confirm", 3).returncode == 0
+    assert server.recipients == ALL_ONCE + Counter({"learner4@example.org": 1})
+
+
+def test_a_course_of_two_programs_is_written_about_once(world: World, server: MailServer) -> None:
+    world.publish([candidate(1), candidate(2), candidate(3)])
+    # the run in other letters, the address of another account, another kind of mail
+    run = "exampleX_bees1x_1t2026"
+    world.publish(
+        [
+            candidate(1, program="buslead", trigger_course_instance=run),
+            candidate(12, program="buslead", email=SECOND.upper()),
+            candidate(3, program="buslead", trigger_course_verified=1, no_certificate_eligible=1),
+        ],
+        "buslead",
+    )
+    assert world.mm("send", "demo", "--confirm", 3).returncode == 0
+    assert "2 of the last build's mails are left out: sent" in world.mm("send", "buslead").stdout
+    assert world.mm("send", "buslead", "--confirm", 1).returncode == 0
+    assert server.recipients == ALL_ONCE + Counter({THIRD: 1})
+    assert counts(world) == [3, 0, 0]
+    assert world.mm("log", "buslead").stdout.startswith("sent            1\n")
+
+
+def test_what_another_program_sends_meanwhile_is_not_sent_again(world: World, server: MailServer) -> None:
+    world.publish(THREE)
+    world.publish([candidate(3, program="buslead")], "buslead")
+    meanwhile: list[subprocess.CompletedProcess[str]] = []
+
+    # that server has one thread: the other program has one of its own
+    with MailServer("localhost") as other:
+        server.answers["DATA"] = lambda address: (
+            meanwhile.append(world.mm_process("send", "buslead", "--confirm", 1, MM_SMTP_URL=other.url()))
+            if address == SECOND
+            else None
+        )
+        done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_TIMEOUT="30")
+        assert [each.returncode for each in meanwhile] == [0], meanwhile[0].stderr
+        assert other.recipients == {THIRD: 1}
+    assert "2 sent, 0 failed, 0 unknown, 1 left out" in done.stdout
+    assert server.recipients == {FIRST: 1, SECOND: 1}
+
+
+def test_an_opt_out_holds_for_the_account_at_a_later_address(world: World, server: MailServer) -> None:
+    world.publish([candidate(1), candidate(2)])
+    assert world.mm("send", "demo", "--confirm", 2).returncode == 0
+    run = "ExampleX_BEES2x_1T2026"
+    later = [candidate(n, trigger_course_instance=run, email=f"new{n}@example.org") for n in (1, 2)]
+    world.publish(later)
+    assert world.mm("unsubscribe", "add", FIRST).returncode == 0
+    assert "1 of the last build's mails are left out: unsubscribed since" in world.mm("send", "demo").stdout
+    assert world.mm("send", "demo", "--confirm", 1).returncode == 0
+    assert server.recipients["new2@example.org"] == 1
+    assert server.recipients["new1@example.org"] == 0
 
 
 def test_a_full_disk_stops_before_the_next_mail(world: World, server: MailServer) -> None:
@@ -690,12 +756,12 @@ def test_a_full_disk_stops_before_the_next_mail(world: World, server: MailServer
     done = subprocess.run(
         [MM, "send", "demo", "--confirm", "6"],
         env=world.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (800, 800)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000)),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert_refused(done, "cannot be written (File too large): sending stopped")
+    assert_refused(done, "mailing.sqlite cannot be used (disk I/O error): nobody is mailed until it can be.")
     recorded = Counter(event for _, event in world.events())
     assert 0 < len(server.accepted) < 6
     assert len(server.accepted) == recorded["intent"]
@@ -708,38 +774,41 @@ def test_the_end_of_a_mail_waits_until_its_intent_is_on_disk(
     world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.publish(THREE)
-    real_fsync, on_disk, body_comes = os.fsync, [""], Flag()
+    real_commit, body_comes = Ledger._commit, Flag()  # noqa: SLF001 - what takes the disk's time
     overlapped: list[bool] = []
-    ended_on_disk: list[bool] = []
+    committed: list[int] = []
+    ended: list[int] = []
 
-    def fsync(file: int) -> None:
-        written = world.log.read_text()
-        if ",intent," in written.splitlines()[-1]:
-            overlapped.append(body_comes.wait(10))
-            body_comes.clear()
-            time.sleep(0.1)
-        real_fsync(file)
-        on_disk[0] = written
+    def commit(ledger: Ledger) -> None:
+        overlapped.append(body_comes.wait(10))
+        body_comes.clear()
+        time.sleep(0.1)
+        # 2 is `full`: SQLite syncs at the end of the transaction
+        committed.extend(ledger._connection.execute("pragma synchronous").fetchone())  # noqa: SLF001
+        real_commit(ledger)
 
-    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Ledger, "_commit", commit)
     server.answers["DATA"] = lambda _: body_comes.set()
-    server.answers["END"] = lambda address: ended_on_disk.append(f",{address}," in on_disk[0])
+    server.answers["END"] = lambda _: ended.append(len(committed))
     assert world.mm("send", "demo", "--confirm", 3).returncode == 0
     assert overlapped == [True] * 3
-    assert ended_on_disk == [True] * 3
+    assert committed == [2] * 3
+    assert ended == [1, 2, 3]
     assert server.recipients == ALL_ONCE
-    assert on_disk[0] == world.log.read_text()
 
 
-def fail_fsync_after(monkeypatch: pytest.MonkeyPatch, log: Path, start_of_line: str) -> None:
-    real_fsync = os.fsync
+def fail_commit(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the commit of that intent, counted from 1, fail as on a broken disk."""
+    real_commit, commits = Ledger._commit, itertools.count(1)  # noqa: SLF001
 
-    def fsync(file: int) -> None:
-        if log.read_text().splitlines()[-1].startswith(start_of_line):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        real_fsync(file)
+    def commit(ledger: Ledger) -> None:
+        if next(commits) == number:
+            ledger._connection.execute("rollback")  # noqa: SLF001
+            message = "disk I/O error"
+            raise sqlite3.OperationalError(message)
+        real_commit(ledger)
 
-    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Ledger, "_commit", commit)
 
 
 def test_a_mail_whose_intent_does_not_get_on_disk_is_not_accepted(
@@ -747,14 +816,14 @@ def test_a_mail_whose_intent_does_not_get_on_disk_is_not_accepted(
 ) -> None:
     world.publish(THREE)
     with monkeypatch.context() as broken:
-        fail_fsync_after(broken, world.log, "2,ExampleX_BEES1x_1T2026,0,1,intent,")
+        fail_commit(broken, 2)
         started = time.monotonic()
         done = world.mm("send", "demo", "--confirm", 3, MM_SMTP_TIMEOUT="30")
     # The server, which waits for the end of the mail, is left without a word.
     assert time.monotonic() - started < 15
-    assert_refused(done, "cannot be written (Input/output error): sending stopped")
+    assert_refused(done, "cannot be used (disk I/O error): nobody is mailed until it can be")
     assert server.recipients == {FIRST: 1}
-    assert world.events() == [(1, "intent"), (1, "sent"), (2, "intent"), (2, "failed")]
+    assert world.events()[:2] == [(1, "intent"), (1, "sent")]
     assert world.mm("send", "demo", "--confirm", 2).returncode == 0
     assert server.recipients == ALL_ONCE
 
@@ -763,29 +832,31 @@ def test_an_intent_that_does_not_get_on_disk_stops_even_if_its_mail_was_refused(
     world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.publish(THREE)
-    fail_fsync_after(monkeypatch, world.log, "1,ExampleX_BEES1x_1T2026,0,1,")
+    fail_commit(monkeypatch, 1)
     server.answers["RCPT"] = lambda _: "550 No"
     done = world.mm("send", "demo", "--confirm", 3)
-    assert_refused(done, "cannot be written (Input/output error): sending stopped")
-    assert world.events() == [(1, "intent"), (1, "failed")]
-
-
-def test_outcomes_that_do_not_get_on_disk_are_said_at_the_end(
-    world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.publish(THREE)
-    fail_fsync_after(monkeypatch, world.log, "3,ExampleX_BEES1x_1T2026,0,1,sent,")
-    assert_refused(world.mm("send", "demo", "--confirm", 3), "cannot be written (Input/output error)")
-    assert server.recipients == ALL_ONCE
-    assert counts(world) == [3, 0, 0]
+    assert_refused(done, "cannot be used (disk I/O error): nobody is mailed until it can be")
+    assert world.events() == []
 
 
 def test_an_outcome_is_in_the_file_before_the_next_mail(world: World, server: MailServer) -> None:
     world.publish([candidate(1), candidate(2)])
     read: list[list[tuple[int, str]]] = []
-    server.answers["RCPT"] = lambda _: read.append(world.events())
+    server.answers["END"] = lambda _: read.append(world.events())
     assert world.mm("send", "demo", "--confirm", 2).returncode == 0
     assert read == [[(1, "intent")], [(1, "intent"), (1, "sent"), (2, "intent")]]
+
+
+def test_the_log_as_csv_has_a_line_for_each_try(world: World, server: MailServer) -> None:
+    world.publish([candidate(1), candidate(2, email="-two@example.org")])
+    server.answers["END"] = lambda address: None if address == FIRST else '550 5.1.1 "no", sorry'
+    world.mm("send", "demo", "--confirm", 2)
+    rows = list(csv.DictReader(world.mm("log", "demo", "--csv").stdout.splitlines()))
+    assert [(row["student_id"], row["email"], row["outcome"], row["detail"]) for row in rows] == [
+        ("1", FIRST, "sent", "250 OK"),
+        ("2", "<-two@example.org>", "failed", '550 5.1.1 "no", sorry'),
+    ]
+    assert world.mm("log", "demo", "--csv", "--json").returncode == 2
 
 
 def test_where_there_is_no_terminal_a_line_now_and_then_tells_the_progress(

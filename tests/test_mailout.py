@@ -124,22 +124,19 @@ QUERY = (
 )
 
 
+def world_of(place: Place, server: MailServer) -> World:
+    directories = {"MM_DATA_DIR": str(place.data), "MM_DATABASE_DIR": str(place.database)}
+    secrets = {"MM_SMTP_URL": server.url(), "MM_UNSUBSCRIBE_SECRET": SECRET}
+    return World(place.root, dict(os.environ) | directories | secrets)
+
+
 class Story:
     """A program's folder from its first mailout on."""
 
     def __init__(self, place: Place, server: MailServer) -> None:
         self.place = place
         self.server = server
-        self.world = World(
-            place.root,
-            dict(os.environ)
-            | {
-                "MM_DATA_DIR": str(self.place.data),
-                "MM_DATABASE_DIR": str(self.place.database),
-                "MM_SMTP_URL": server.url(),
-                "MM_UNSUBSCRIBE_SECRET": SECRET,
-            },
-        )
+        self.world = world_of(self.place, server)
         for name, rows in FILES.items():
             self.place.write("engy", name, grade_report(*rows))
         self.place.write(
@@ -359,3 +356,120 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
     [message] = story.send(1)
     assert message["To"].addresses[0].username == "pupil14"
     assert "LinkedIn" in body(message, "plain")
+
+
+# ---- who said no under another address ----
+
+ANA, BEN, CY, STAFF_ABROAD, ANA_TOO, DI, CY_TOO = range(1, 8)
+
+
+def moved_row(student_id: int, email: str) -> Row:
+    return certified(student_id, email=email)
+
+
+@pytest.fixture(scope="module")
+def moved(new_place: NewPlace) -> tuple[Build, list[str], str]:
+    """Build and send where all have another address by now: the build, who got mail, what dbt said."""
+    place = new_place()
+    run = "UQx_ENGY0x_1T2019_grade_report"
+    place.write(
+        "engy",
+        f"{run}_2019-05-01-0000.csv",
+        grade_report(
+            moved_row(ANA, "Ana.Old@example.org"),
+            moved_row(BEN, "ben.old@example.org"),
+            moved_row(CY, "cy.old@example.org"),
+            moved_row(STAFF_ABROAD, "staff.old@example.org"),
+        ),
+    )
+    place.write(
+        "engy",
+        f"{run}_2019-06-01-0000.csv",
+        grade_report(
+            moved_row(ANA, "ana.new@example.org"),
+            moved_row(BEN, "ben.new@example.org"),
+            moved_row(CY, "cy.new@example.org"),
+            moved_row(STAFF_ABROAD, "staff.new@example.org"),
+            # second accounts with her address of now, with one of staff, with the dead one
+            moved_row(ANA_TOO, "Ana.NEW@example.org"),
+            moved_row(DI, "staff.old@example.org"),
+            moved_row(CY_TOO, "cy.old@example.org"),
+        ),
+    )
+    place.write(
+        "",
+        "unsubscribed.csv",
+        "email,unsubscribed_at,source\n"
+        "ana.old@example.org,2019-05-20T10:00:00Z,one-click\n"
+        "ben.old@example.org,2019-05-20T10:00:00Z,complaint\n",
+    )
+    place.write("", "bounced.csv", "email,bounced_at,status,detail\ncy.old@example.org,2019-05-20,5.1.1,\n")
+    place.write(
+        "",
+        "not_learners.csv",
+        csv_text(
+            "username,email,student_id,note",
+            [
+                (f"pupil_{STAFF_ABROAD}", "", "", "team"),
+                ("ana_r", "", "", ""),
+                ("", "who@example.org", 77, ""),
+            ],
+        ),
+    )
+    build = place.build("engy").passed()
+    with MailServer("localhost") as server:
+        result = world_of(place, server).mm("send", "engy", "--confirm", 1)
+        assert result.returncode == 0, result.stderr
+        return build, [envelope.rcpt_tos[0] for envelope in server.accepted], build.output
+
+
+def test_an_opt_out_and_a_complaint_go_with_the_person_and_a_bounce_does_not(
+    moved: tuple[Build, list[str], str],
+) -> None:
+    build, recipients, _ = moved
+    candidates = build.rows("select student_id, excluded_reason from mailout_candidates order by all")
+    assert candidates == [
+        (ANA, "unsubscribed"),
+        (BEN, "unsubscribed"),
+        (CY, None),
+        (ANA_TOO, "unsubscribed"),
+        (DI, "unsubscribed"),
+        (CY_TOO, "address bounced"),
+    ]
+    assert recipients == ["cy.new@example.org"]
+
+
+def test_lines_that_name_nobody_are_told_without_whom_they_name(moved: tuple[Build, list[str], str]) -> None:
+    _, _, output = moved
+    assert "not_learners.csv, line 3 (username), line 4 (email, student_id): correct" in output
+    assert "ana_r" not in output
+    assert "who@example.org" not in output
+
+
+# ---- a course of two programs ----
+
+
+def test_a_course_of_two_programs_is_written_about_once(new_place: NewPlace) -> None:
+    place = new_place()
+    lgdm5x = "lgdm,lgdm5x,5,Leadership in Global Development Capstone,UQx_LGDM5x,0.65,true\n"
+    shared = "lgdm,buslead1x,6,Becoming an Effective Leader,UQx_BUSLEAD1x,0.65,false\n"
+    place.change_seed("courses.csv", lgdm5x, lgdm5x + shared)
+    place.write(
+        "buslead",
+        "UQx_BUSLEAD1x_1T2019_grade_report_2019-06-01-0000.csv",
+        grade_report(certified(1), audited(3)),
+    )
+    for program in ("buslead", "lgdm"):
+        build = place.build(program).passed()
+        assert build.rows("select student_id from mailout order by all") == [(1,), (3,)]
+    with MailServer("localhost") as server:
+        world = world_of(place, server)
+        assert world.mm("send", "buslead", "--confirm", 2).returncode == 0
+        # both by what lgdm's last build knows, and by what its next one does
+        for reasons in ([(None,)], [("already mailed",)]):
+            assert build.rows("select distinct excluded_reason from mailout_candidates") == reasons
+            result = world.mm("send", "lgdm", "--confirm", 0)
+            assert result.returncode == 0, result.stderr
+            build = place.build("lgdm").passed()
+        assert [envelope.rcpt_tos[0] for envelope in server.accepted] == [address(1), address(3)]
+    assert build.rows("from send_log") == []

@@ -480,4 +480,4 @@ def test_a_send_log_that_nobody_understands_is_refused(
         '"1","UQx_LGDM1x_1T2019","0","1","sent","2019-06-01T00:00:00Z","m","e","d"\n'
     )
     with pytest.raises(ReaderError, match="line 2"):
-        inputs.mailing_tables("lgdm", tmp_path, tmp_path)
+        inputs.mailing_tables("lgdm", tmp_path, tmp_path, pytest.fail)

@@ -7,6 +7,10 @@ file_warnings as (
     select * from {{ ref('int_file_warnings') }}
 ),
 
+not_learner_warnings as (
+    select * from {{ ref('int_not_learner_warnings') }}
+),
+
 report_files as (
     select * from {{ ref('report_files') }}
 ),
@@ -95,6 +99,8 @@ unknown_statuses as (
 
 final as (
     select message from file_warnings
+    union all
+    select message from not_learner_warnings
     union all
     select message from unknown_tracks
     union all

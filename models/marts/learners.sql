@@ -25,6 +25,10 @@ carried_over_rows as (
     select * from {{ ref('int_carried_over_rows') }}
 ),
 
+retired_elsewhere as (
+    select * from {{ ref('stg_mailing__retired_elsewhere') }}
+),
+
 ranked_files as (
     select
         file_id,
@@ -86,16 +90,17 @@ judged as (
         told.*,
         coalesce({{ is_retired_username('username') }}, false) as has_retired_username,
         coalesce({{ is_retired_email('email') }}, false) as has_retired_email,
-        has_retired_username or has_retired_email as is_retired
+        has_retired_username or has_retired_email or retired_elsewhere.student_id is not null as is_retired
     from told
+    left join retired_elsewhere on told.student_id = retired_elsewhere.student_id
 ),
 
 -- of a retired account nothing is kept that tells who it was
 final as (
     select
         student_id,
-        if(has_retired_email and not has_retired_username, null, username) as username,
-        if(has_retired_username and not has_retired_email, null, email) as email,
+        if(is_retired and not has_retired_username, null, username) as username,
+        if(is_retired and not has_retired_email, null, email) as email,
         if(is_retired, null, name) as name,
         if(is_retired, null, country) as country,
         is_retired,

@@ -8,8 +8,8 @@ rejected_rows as (
     select * from {{ ref('int_report_rows_rejected') }}
 ),
 
-learners as (
-    select * from {{ ref('learners') }}
+retired_accounts as (
+    select * from {{ ref('int_retired_accounts') }}
 ),
 
 learner_sayings as (
@@ -45,11 +45,6 @@ whole as (
         coalesce(rejected_rows.raw_text, found.raw_text) as raw_text
     from rejected_rows
     left join found on rejected_rows.path = found.path and rejected_rows.line = found.line
-),
-
-retired_accounts as (
-    select student_id from learners
-    where is_retired
 ),
 
 retired_sayings as (

@@ -7,6 +7,7 @@ not_learners as (
 
 final as (
     select
+        line,
         username,
         email,
         student_id

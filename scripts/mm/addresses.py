@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from contextlib import suppress
 from urllib.parse import unquote
 
 # What can be mailed: HTML's rule, and a dot in the domain, as is_mail_address in macros/engine.sql has it.
@@ -30,6 +31,14 @@ _NO_ADDRESS = "is no address"
 _SEVERAL = "holds more than one address: give each a line of its own"
 _NOT_CERTAIN = "may stand for another address: correct it or, if it is right, put it between < and >"
 _NOT_ASCII = "has letters that no mailed address has: type it anew, a domain in its xn-- form"
+
+
+def as_cell(address: str) -> str:
+    """Write an address so that it is read as that one, and so that no spreadsheet takes it for a formula."""
+    with suppress(ValueError):
+        if address[:1] not in {"-", "+", "="} and read_address(address) == address:
+            return address
+    return f"<{address}>"
 
 
 def normalized(email: str) -> str:

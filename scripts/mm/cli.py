@@ -29,18 +29,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import days, downloads, mailout
+from mm import days, downloads, mailout, old_files
+from mm.addresses import as_cell, read_address
 from mm.combine import combine
 from mm.export import Format, export
+from mm.ledger import ALWAYS, EXPORT_COLUMNS, OPTED_OUT, TAKEN_BACK, Ledger, stands
+from mm.mail_templates import choose
 from mm.marts import dbt_command
-from mm.optouts import WhoIsNotMailed
-from mm.published import Candidate, read_candidates, read_program
+from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, is_opted_out
+from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
-from mm.send_log import Event, SendLog, log_path, read_history
+from mm.send_log import Attempt, Event, MailKey
 from mm.sender import Sender, server_from_environment
 from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
 from mm.unsubscribe_check import check
-from mm.unsubscribe_links import is_nobodys, secret_from_environment
+from mm.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
 
 _NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
 _SECONDS_BETWEEN_LINES = 10
@@ -79,6 +82,7 @@ app = typer.Typer(
 ProgramCode = Annotated[
     str, typer.Argument(metavar="PROGRAM", help="A code from seeds/programs.csv, such as demo.")
 ]
+OneAddress = Annotated[str, typer.Argument(metavar="ADDRESS", help="Such as somebody@example.org.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs to read.")]
 
 
@@ -94,8 +98,10 @@ def list_mailout(
     Example: mm list demo --who > who.csv
     """
     candidates = read_candidates(program)
-    history = read_history(log_path(program))
-    selection = mailout.select(program, history, WhoIsNotMailed(program))
+    with _ledger(create=False) as ledger:
+        selection = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger))
+    for note in choose(read_program(program)).notes:
+        _warn(note)
     kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
     counts = {
         "program": program,
@@ -138,8 +144,9 @@ def render(
 
     Example: mm render demo --limit 20
     """
-    renderer = _renderer(program, _secret(needed=False))
-    mails = mailout.select(program, read_history(log_path(program)), WhoIsNotMailed(program)).mails[:limit]
+    renderer = _renderer(program, needs_secret=False)
+    with _ledger(create=False) as ledger:
+        mails = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger)).mails[:limit]
     out = out or PROJECT / "out" / program
     out.mkdir(parents=True, exist_ok=True)
     for old in out.iterdir():
@@ -200,15 +207,14 @@ def send(  # noqa: PLR0913 - one argument for each option
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
         raise typer.BadParameter(message)
-    renderer = _renderer(program, _secret(needed=True))
+    renderer = _renderer(program, needs_secret=True)
     server = server_from_environment()
-    not_mailed = WhoIsNotMailed(program)
     stop = Flag()
     sender = Sender(server, insecure=insecure, stop=stop)
     if confirm is None:
-        selection = mailout.select(
-            program, read_history(log_path(program)), not_mailed, resend_unknown=resend_unknown
-        )
+        with _ledger(create=False) as ledger:
+            not_mailed = WhoIsNotMailed(program, ledger)
+            selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
         if to is not None:
             _send_tests(selection.mails[: limit or 3], renderer, sender, to)
             return
@@ -219,8 +225,9 @@ def send(  # noqa: PLR0913 - one argument for each option
         again = " --resend-unknown" if resend_unknown else ""
         typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
         return
-    with SendLog(program) as log:
-        selection = mailout.select(program, log.history, not_mailed, resend_unknown=resend_unknown)
+    with _ledger() as ledger, ledger.sending(program):
+        not_mailed = WhoIsNotMailed(program, ledger)
+        selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
         if len(selection.mails) != confirm:
             message = (
                 f"{_mails(len(selection.mails))} would go out now, not {confirm}: nothing was sent. "
@@ -236,7 +243,7 @@ def send(  # noqa: PLR0913 - one argument for each option
                 selection.mails,
                 renderer,
                 sender,
-                log,
+                ledger,
                 not_mailed,
                 per_second=per_second,
                 resend_unknown=resend_unknown,
@@ -258,14 +265,25 @@ def send(  # noqa: PLR0913 - one argument for each option
 
 
 @app.command("log")
-def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
+def show_log(
+    program: ProgramCode,
+    *,
+    as_json: AsJson = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print a CSV, a line for each try, with addresses.")
+    ] = False,
+) -> None:
     """Say what was sent, what failed, and what may or may not have arrived (unknown).
 
     Deferred is what the server refused because of the sender, not of the learner; bounced is what came back.
 
     Example: mm log demo --json
     """
-    attempts = list(read_history(log_path(program)))
+    if as_json and as_csv:
+        message = "--json and --csv exclude each other."
+        raise typer.BadParameter(message)
+    with _ledger(create=False) as ledger:
+        attempts = ledger.history().of_program(check_program(program))
     counts = Counter(attempt.outcome.value for attempt in attempts)
     if as_json:
         rows = [
@@ -280,6 +298,9 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps({"program": program, "counts": counts, "attempts": rows}, indent=2))
         return
+    if as_csv:
+        _print_as_csv(attempts)
+        return
     for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED, Event.BOUNCED):
         typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
@@ -291,32 +312,68 @@ def show_log(program: ProgramCode, *, as_json: AsJson = False) -> None:
             )
 
 
-@app.command("bounces")
+class _ReadsByDefault(TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own signature
+        """Read bounces where the first word is no command: it is a program then."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["read", *args])
+
+
+bounces = typer.Typer(
+    cls=_ReadsByDefault,
+    help="What came back: `mm bounces PROGRAM PATH...` reads it, as `read` does.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bounces, name="bounces")
+
+
+@bounces.command("read")
 def read_bounces(
     program: ProgramCode,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="mbox, Maildir, file with one message, or folder.")
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Mail, .emlx, mbox, ZIP of these, Maildir, or any folder."),
     ],
 ) -> None:
     """Read mails that came back, and complaints: their addresses get no more mail.
 
-    Only what the program has sent counts. Reading the same again changes nothing.
+    Only what was sent counts, of all programs. Reading the same again changes nothing.
 
     Example: mm bounces demo ~/Mail/bounces.mbox
     """
     # The other commands read no mail.
-    from mm.bounces import messages_in, take_in  # noqa: PLC0415
+    from mm.bounces import take_in  # noqa: PLC0415
+    from mm.mail_files import mails_in  # noqa: PLC0415
 
-    if not log_path(program).exists():
-        message = f"There is no {log_path(program)}: nothing was sent, so nothing can have come back."
-        raise ReaderError(message)
-    with SendLog(program) as log:
-        tally = take_in(itertools.chain.from_iterable(map(messages_in, paths)), log)
+    check_program(program)
+    with _ledger() as ledger:
+        if not ledger.history().of_program(program):
+            message = f"The ledger has no mail of {program}: nothing was sent, so nothing can have come back."
+            raise ReaderError(message)
+        tally = take_in(itertools.chain.from_iterable(map(mails_in, paths)), ledger)
     for line in tally.lines:
         typer.echo(line)
     for name, value in asdict(tally).items():
         if name != "lines":
             typer.echo(f"{value:>8}  {name.replace('_', ' ')}")
+
+
+@bounces.command("forget")
+def forget_bounce(address: OneAddress) -> None:
+    """Let an address be mailed again that works now; what came back before changes nothing more.
+
+    Example: mm bounces forget somebody@example.org
+    """
+    email = _read_argument(address)
+    with _ledger() as ledger:
+        had_bounced = ledger.forget_bounce(email)
+    if email in Bounced():
+        message = f"{Bounced().path} has the address: take its line away there."
+        raise ReaderError(message)
+    if had_bounced:
+        typer.echo("The address gets mail again.")
+    else:
+        typer.echo("Nothing had come back from the address: nothing was changed.")
 
 
 @app.command("export")
@@ -481,7 +538,7 @@ def combine_programs() -> None:
 
     Example: mm combine
     """
-    combined = combine(lambda message: typer.echo(f"mm: {message}", err=True))
+    combined = combine(_warn)
     typer.echo(f"Published {' and '.join(map(str, combined.files))}, of {', '.join(combined.programs)}.")
     if combined.not_built:
         typer.echo(f"No published file yet: {', '.join(combined.not_built)}.")
@@ -514,7 +571,7 @@ def smtp_sink(
 
 
 unsubscribe = typer.Typer(
-    help="The page that the unsubscribe links lead to: run it, and see whether a program's links reach it.",
+    help="Who asked for no more mail, and the page that the unsubscribe links lead to.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -527,7 +584,7 @@ def serve_page(
 ) -> None:
     """Run the page on this machine, for a web server with TLS in front of it; Ctrl-C ends it.
 
-    MM_UNSUBSCRIBE_SECRET is what the links are made with. Who unsubscribes is put into unsubscribed.csv.
+    MM_UNSUBSCRIBE_SECRET is what the links are made with. Who unsubscribes is put into the ledger.
 
     Example: mm unsubscribe serve --port 8025
     """
@@ -540,13 +597,95 @@ def serve_page(
 
 @unsubscribe.command("check")
 def check_page(program: ProgramCode) -> None:
-    """Open the program's unsubscribe link for a made-up address, and tell whether the page knows it.
+    """Ask the program's page as mail programs do, for a made-up address: whether it knows its links.
 
-    MM_UNSUBSCRIBE_SECRET is what the link is made with. The exit code is 1 where the page does not know it.
+    MM_UNSUBSCRIBE_SECRET is what they are made with. The exit code is 1 where it would lose an opt-out.
 
     Example: mm unsubscribe check demo
     """
-    typer.echo(check(read_program(program), secret_from_environment("there is nothing to check")))
+    facts = read_program(program)
+    secret = secret_from_environment("there is nothing to check")
+    check_secret(secret, facts.unsubscribe_hash, _warn)
+    typer.echo(check(facts, secret))
+
+
+@unsubscribe.command("list")
+def list_opt_outs() -> None:
+    """Print who gets no mail for having asked for none, by the ledger or data/unsubscribed.csv, as CSV.
+
+    Example: mm unsubscribe list > opted_out.csv
+    """
+    with Ledger() as ledger:
+        old_files.take_in(ledger, _warn)
+        listed, said = OptOuts(), ledger.statements()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(EXPORT_COLUMNS)
+    for email in sorted(said.keys() | {each.email for each in listed}):
+        of_ledger = (each for each in said.get(email, ()) if each.says in {OPTED_OUT, TAKEN_BACK})
+        if standing := stands([*listed.about(email), *of_ledger]):
+            said_at = "" if standing.said_at == ALWAYS else standing.said_at
+            writer.writerow([as_cell(email), said_at, standing.source])
+
+
+@unsubscribe.command("add")
+def add_opt_out(address: OneAddress) -> None:
+    """Write an address down that asked for no more mail, such as by phone.
+
+    Example: mm unsubscribe add somebody@example.org
+    """
+    with Ledger() as ledger:
+        ledger.opt_out(_read_argument(address), "command")
+    typer.echo("The address gets no more mail.")
+
+
+@unsubscribe.command("undo")
+def undo_opt_out(address: OneAddress) -> None:
+    """Take an opt-out back, whoever said it: on the page, by a complaint or with `add`.
+
+    Example: mm unsubscribe undo somebody@example.org
+    """
+    email = _read_argument(address)
+    with _ledger() as ledger:
+        old_files.take_in(ledger, _warn)
+        listed = OptOuts()
+        was_opted_out = is_opted_out(email, listed, ledger.statements())
+        ledger.take_back(email, "command")
+        still_is = is_opted_out(email, listed, ledger.statements())
+    if still_is:
+        message = f"{listed.path} has the address: take its line away there."
+        raise ReaderError(message)
+    if was_opted_out:
+        typer.echo("The address gets mail again.")
+    else:
+        typer.echo("The address was not opted out: nothing was changed.")
+
+
+@unsubscribe.command("export")
+def export_opt_outs() -> None:
+    """Print all opt-outs and takings back of the ledger, as CSV, for `import` on another machine.
+
+    Example: mm unsubscribe export > from_the_page.csv
+    """
+    with Ledger() as ledger:
+        old_files.take_in(ledger, _warn)
+        for line in ledger.export_lines():
+            typer.echo(line, nl=False)
+
+
+@unsubscribe.command("import")
+def import_opt_outs(
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(metavar="FILE", encoding="utf-8-sig", help="What `export` wrote; -: standard input."),
+    ],
+) -> None:
+    """Add what `export` wrote on another machine; in any order, and the same file twice is once.
+
+    Example: ssh page mm unsubscribe export | mm unsubscribe import -
+    """
+    with Ledger() as ledger:
+        new = ledger.import_lines(file, file.name)
+    typer.echo(f"{_lines(new)} of it {'was' if new == 1 else 'were'} new.")
 
 
 class _Sink:
@@ -587,6 +726,18 @@ def _time(text: str) -> timedelta:
     return timedelta(**{unit: int(match[1])})
 
 
+def _read_argument(address: str) -> str:
+    try:
+        return read_address(address)
+    except ValueError as error:
+        message = f"ADDRESS {error}."
+        raise ReaderError(message) from error
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
+
+
 def _learners(count: int) -> str:
     return "1 learner" if count == 1 else f"{count} learners"
 
@@ -595,28 +746,50 @@ def _mails(count: int) -> str:
     return "1 mail" if count == 1 else f"{count} mails"
 
 
-def _renderer(program: str, secret: str) -> Renderer:
+def _renderer(program: str, *, needs_secret: bool) -> Renderer:
     facts = read_program(program)
-    renderer = Renderer(facts, secret)
+    renderer = Renderer(facts, _secret(facts, needed=needs_secret))
+    for note in renderer.notes:
+        _warn(note)
     if is_nobodys(facts.unsubscribe_base or ""):
-        typer.echo(
-            f"mm: unsubscribe_base of {program} is {facts.unsubscribe_base}, where no page can be: the "
-            "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners.",
-            err=True,
+        _warn(
+            f"unsubscribe_base of {program} is {facts.unsubscribe_base}, where no page can be: the "
+            "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners."
         )
     return renderer
 
 
-def _secret(*, needed: bool) -> str:
-    if needed:
-        return secret_from_environment("nothing is sent")
-    if secret := os.environ.get("MM_UNSUBSCRIBE_SECRET", ""):
-        return secret
-    typer.echo(
-        "mm: MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.",
-        err=True,
-    )
-    return _NO_SECRET
+@contextmanager
+def _ledger(*, create: bool = True) -> Iterator[Ledger]:
+    """Open the ledger with what earlier versions left; without `create`, where there is none, in memory."""
+    with Ledger(create=create) as ledger:
+        old_files.take_in(ledger, _warn)
+        yield ledger
+
+
+def _print_as_csv(attempts: list[Attempt]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    ends = ("email", "outcome", "intended_at", "logged_at", "message_id", "server_id", "detail")
+    writer.writerow(("program", *MailKey._fields, "attempt", *ends))
+    for attempt in attempts:
+        email = as_cell(attempt.email) if attempt.email else ""
+        times = (attempt.intended_at, attempt.logged_at)
+        ids = (attempt.message_id, attempt.server_id)
+        start = (attempt.program, *attempt.key, attempt.attempt)
+        writer.writerow((*start, email, attempt.outcome, *times, *ids, attempt.detail))
+
+
+def _secret(facts: Program, *, needed: bool) -> str:
+    if not needed and not os.environ.get("MM_UNSUBSCRIBE_SECRET"):
+        _warn("MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.")
+        return _NO_SECRET
+    secret = secret_from_environment("nothing is sent")
+    check_secret(secret, facts.unsubscribe_hash, _warn)
+    return secret
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"mm: {message}", err=True)
 
 
 def _check_all(mails: list[Candidate], renderer: Renderer) -> None:

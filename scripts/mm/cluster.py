@@ -115,7 +115,7 @@ def _check_java() -> None:
 
 def _load(spark: SparkSession, program: str) -> None:
     """Make the sources' tables of what is in the program's folder and of the mailing records."""
-    records = inputs.mailing_tables(program, data_dir(), database_dir())
+    records = inputs.mailing_tables(program, data_dir(), database_dir(), print)
     for schema in ("edx", "mailing", "last_build"):
         spark.sql(f"create database if not exists {program}_{schema}")
     for name, table in records.items():

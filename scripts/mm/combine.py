@@ -1,7 +1,7 @@
 """Put the published files of all programs into one, with what only several programs can tell."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,25 @@ _OWN_TABLES = ("learner_programs", "program_overlap")
 _OWN_MASKS: Masks = {"learner_programs": {"student_id": KEYED_HASH}, "program_overlap": {}}
 # No program has this name, nor has any other attached file.
 _DATABASE = "_combined"
+# What stands there of an account that another program knows as retired, as in a build that knows it.
+_OF_THE_RETIRED = {
+    **dict.fromkeys(("username", "email", "name", "student_name", "country", "detail"), "null"),
+    "is_retired": "true",
+    "excluded_reason": "if(excluded_reason = 'whole series certified', excluded_reason, 'retired account')",
+}
+_MAILOUTS = {"mailout", "mailout_audit_passed", "mailout_certificate_eligible"}
+# Whose a rejected row is its first cell tells, or another one by a name.
+_RAW_TEXT = """
+    if(
+        try_cast(trim(split_part(raw_text, ',', 1), ' "') as bigint) in (select student_id from retired)
+        or list_has_any(
+            list_transform(string_split(lower(raw_text), ','), lambda cell: trim(cell, e' "\\r\\n')),
+            (select coalesce(list(name), []) from retired_names)
+        ),
+        'withheld: of a retired account',
+        raw_text
+    ) as raw_text
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +61,28 @@ def combine(warn: Callable[[str], None]) -> Combined:
     marts = read_marts()
     published = all_programs_path()
     built = database_dir() / "working" / published.name
-    with inputs.lock_builds(ALL_PROGRAMS, database_dir()), _connected(built) as connection:
+    with (
+        inputs.lock_builds(ALL_PROGRAMS, database_dir()),
+        _connected(built) as connection,
+        ExitStack() as opened,
+    ):
         _create_tables(connection, marts)
         there, not_built = _programs(warn)
-        programs = [program for program in there if _take_in(connection, program, marts, warn)]
+        programs = [
+            program
+            for program in there
+            if _is_of_this_version(
+                connection, program, opened.enter_context(_attached(connection, program)), marts, warn
+            )
+        ]
         if not programs:
             message = (
                 f"There is no published file to combine in {database_dir()}: run `mm build PROGRAM` first."
             )
             raise ReaderError(message)
+        for program in programs:
+            _find_retired_elsewhere(connection, program, programs)
+            _take_in(connection, program, marts)
         for name in _OWN_TABLES:
             connection.execute((Path(__file__).parent / "combined" / f"{name}.sql").read_text("utf-8"))
         connection.execute(f"checkpoint {_DATABASE}")
@@ -104,29 +136,63 @@ def _create_tables(connection: duckdb.DuckDBPyConnection, marts: Sequence[Mappin
             connection.execute(f'create table "{mart["alias"]}" ({", ".join(described)})')
 
 
-def _take_in(
+def _is_of_this_version(
     connection: duckdb.DuckDBPyConnection,
     program: str,
+    path: Path,
     marts: Sequence[Mapping[str, Any]],
     warn: Callable[[str], None],
 ) -> bool:
-    """Copy a program's tables, and tell whether that was possible."""
-    with _attached(connection, program) as path:
-        if difference := _difference(connection, program, marts):
-            warn(f"{path} is left out, as another version built it: {difference}. Run `mm build {program}`.")
-            return False
-        for mart in marts:
-            if mart["name"] == WIDE:
-                table = f"{program}_{WIDE}"
-                connection.execute(f'create table "{table}" as select * from "{program}".main."{table}"')
-            else:
-                columns = ", ".join(f'"{name}"' for name in mart["columns"] if name != "program")
-                connection.execute(
-                    f'insert into "{mart["alias"]}" (program, {columns})'
-                    f' select $1, {columns} from "{program}".main."{mart["alias"]}"',
-                    [program],
-                )
+    if difference := _difference(connection, program, marts):
+        warn(f"{path} is left out, as another version built it: {difference}. Run `mm build {program}`.")
+        return False
     return True
+
+
+def _find_retired_elsewhere(
+    connection: duckdb.DuckDBPyConnection, program: str, programs: Sequence[str]
+) -> None:
+    """Make the tables `retired`, of accounts that others alone know as retired, and `retired_names`."""
+    learners = " union all ".join(
+        f'select student_id, username, email, is_retired from "{each}".main.learners' for each in programs
+    )
+    connection.execute(f"""
+        create or replace temp table retired as
+        select distinct student_id from ({learners}) where is_retired
+        except
+        select student_id from "{program}".main.learners where is_retired;
+        create or replace temp table retired_names as
+        select distinct lower(unnest([username, email])) as name
+        from ({learners}) semi join retired using (student_id);
+        delete from retired_names where name is null
+    """)
+
+
+def _take_in(connection: duckdb.DuckDBPyConnection, program: str, marts: Sequence[Mapping[str, Any]]) -> None:
+    """Copy a program's tables, without what tells who an account was that is retired elsewhere."""
+    for mart in marts:
+        is_wide = mart["name"] == WIDE
+        table = f"{program}_{WIDE}" if is_wide else mart["alias"]
+        source = f'"{program}".main."{table}"'
+        if "student_id" in mart["columns"]:
+            changed = [
+                f'if(student_id in (select student_id from retired), {value}, "{name}") as "{name}"'
+                for name, value in _OF_THE_RETIRED.items()
+                if name in mart["columns"]
+            ]
+        else:
+            changed = [_RAW_TEXT] if "raw_text" in mart["columns"] else []
+        if changed:
+            source = f"(select * replace ({', '.join(changed)}) from {source})"
+        if mart["name"] in _MAILOUTS:
+            source = f"{source} where student_id not in (select student_id from retired)"
+        if is_wide:
+            connection.execute(f'create table "{table}" as select * from {source}')
+        else:
+            columns = ", ".join(f'"{name}"' for name in mart["columns"] if name != "program")
+            connection.execute(
+                f'insert into "{table}" (program, {columns}) select $1, {columns} from {source}', [program]
+            )
 
 
 @contextmanager

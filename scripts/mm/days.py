@@ -38,11 +38,17 @@ def read_day(text: str) -> date:
     return date.fromisoformat(text)
 
 
+def same_tag(language: str) -> str:
+    """Return a language's tag in the one form for all its spellings: pt-br for pt-BR, PT-BR and pt_BR."""
+    return language.replace("_", "-").lower()
+
+
 @lru_cache
 def locale_of(language: str) -> Locale:
     """Return how a language, by its tag such as `es` or `pt-BR`, writes; ValueError where that is unknown."""
+    tag = same_tag(language)
     try:
-        return Locale.parse(_WORLD_ENGLISH if language == "en" else language, sep="-")
+        return Locale.parse(_WORLD_ENGLISH if tag == "en" else tag, sep="-")
     except UnknownLocaleError as error:
         raise ValueError(str(error)) from error
 

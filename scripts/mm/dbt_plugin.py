@@ -88,13 +88,13 @@ class Plugin(BasePlugin):
         """Load what a command needs, and return whether it may keep what is in the marts."""
         flags = get_flags()
         may_keep = True
-        with _told_by_dbt():
-            self._not_learners = inputs.read_not_learners(self.data_dir)
+        self._load_mailing_records(conn)
         if flags.WHICH in {"build", "run"}:
-            self._project = self._project_version()
             note = last_build.take_away_note(conn)
             reports = inputs.reports(self.program, self.data_dir)
             has_lost = edx_reports.load(conn, reports, afresh=bool(flags.FULL_REFRESH))
+            self._said = last_build.said_beside_reports(conn, self.program)
+            self._project = self._project_version()
             may_keep = False
             if note and not has_lost:
                 published_by, newest_file_id = note
@@ -103,16 +103,15 @@ class Plugin(BasePlugin):
                 )
             if not may_keep:
                 last_build.forget(conn)
-        self._load_mailing_records(conn)
         self._begun = get_invocation_id()
         return may_keep
 
     def _project_version(self) -> str | None:
-        return last_build.project_version(get_invocation_started_at(), said=repr(self._not_learners))
+        return last_build.project_version(get_invocation_started_at(), said=self._said)
 
     def _load_mailing_records(self, conn: duckdb.DuckDBPyConnection) -> None:
         with _told_by_dbt():
-            tables = inputs.mailing_tables(self.program, self.data_dir, self.database_dir)
+            tables = inputs.mailing_tables(self.program, self.data_dir, self.database_dir, _say)
         conn.execute("create schema if not exists mailing")
         for name, table in tables.items():
             cells = ", ".join(

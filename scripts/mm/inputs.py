@@ -1,19 +1,37 @@
 """What a build needs beside the downloads, whichever engine builds: its lock, and the mailing records."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from mm import edx_files, send_log
+import duckdb
+
+from mm import edx_files, old_files
 from mm.addresses import read_address
 from mm.edx_files import Report
-from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts
+from mm.ledger import Ledger, Statement
+from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts, has_bounced, is_opted_out
+from mm.published import connect_limited
 from mm.seeds import longest_prefix, prefixes_of, rows_of
+from mm.send_log import Attempt
 from mm.settings import ReaderError
 
 _SEEDS = Path("seeds")
 _ADDRESS_COLUMNS = ("sender", "reply_to", "contact_email")
+_MAILS = {
+    "program": "string",
+    "student_id": "bigint",
+    "trigger_course_instance": "string",
+    "trigger_course_verified": "int",
+    "attempt": "int",
+    "message_id": "string",
+    "email": "string",
+    "intended_at": "string",
+    "status": "string",
+    "status_at": "string",
+    "detail": "string",
+}
 
 
 class Table(NamedTuple):
@@ -84,30 +102,88 @@ def read_not_learners(data_dir: Path) -> list[NotLearner]:
     return list(NotLearners(data_dir / "not_learners.csv"))
 
 
-def mailing_tables(program: str, data_dir: Path, database_dir: Path) -> dict[str, Table]:
+def mailing_tables(
+    program: str, data_dir: Path, database_dir: Path, say: Callable[[str], None]
+) -> dict[str, Table]:
     """Return the tables of the source `mailing`, read as the sender itself reads them.
 
+    say: is told, in a sentence each, which files of earlier versions the ledger takes in.
     ReaderError where one cannot be read for certain, or where a file lies about that looks like one.
     """
     if misplaced := list(edx_files.misplaced_lists(data_dir)):
         raise ReaderError("\n".join(f"{sentence}." for sentence in misplaced))
-    opt_outs, bounced = OptOuts(data_dir / "unsubscribed.csv"), Bounced(data_dir / "bounced.csv")
+    with Ledger(database_dir, create=False) as ledger:
+        old_files.take_in(ledger, say, lists=data_dir)
+        history, said = ledger.history(), ledger.statements()
     texts = {row.get(column) or "" for row in rows_of("programs", _SEEDS) for column in _ADDRESS_COLUMNS}
+    opt_outs, bounced = OptOuts(data_dir / OptOuts.name), Bounced(data_dir / Bounced.name)
     return {
-        "unsubscribed": Table({"email": "string"}, [(email,) for email in opt_outs]),
-        "bounced": Table({"email": "string"}, [(email,) for email in bounced]),
+        "unsubscribed": Table(
+            {"email": "string"},
+            [(email,) for email in _addresses(opt_outs, said) if is_opted_out(email, opt_outs, said)],
+        ),
+        "bounced": Table(
+            {"email": "string"},
+            [(email,) for email in _addresses(bounced, said) if has_bounced(email, bounced, said)],
+        ),
         "not_learners": Table(
-            {"username": "string", "email": "string", "student_id": "bigint"}, read_not_learners(data_dir)
+            {"username": "string", "email": "string", "student_id": "bigint", "line": "bigint"},
+            read_not_learners(data_dir),
         ),
-        "send_log_lines": Table(
-            {"line": "bigint", "text": "string"},
-            list(send_log.read_lines(database_dir / f"{program}.send_log.csv")),
-        ),
+        "mails": Table(_MAILS, [_mail(attempt) for attempt in history]),
         "seed_addresses": Table(
             {"text": "string", "email": "string"},
             [(text, _address_or_none(text)) for text in sorted(texts - {""})],
         ),
+        "retired_elsewhere": Table({"student_id": "bigint"}, _retired_elsewhere(program, database_dir)),
     }
+
+
+def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
+    """Return whom other programs' published files know as retired; ReaderError where one cannot be read.
+
+    Whom such a file knows from another one alone has neither edX's username nor address there, and is none.
+    """
+    found: set[tuple[int]] = set()
+    for row in rows_of("programs", _SEEDS):
+        path = database_dir / f"{row['program']}.duckdb"
+        if row["program"] == program or not path.is_file():
+            continue
+        try:
+            with connect_limited(path, read_only=True) as connection:
+                found.update(
+                    connection.execute(
+                        "select student_id from learners where is_retired and coalesce(username, email) != ''"
+                    ).fetchall()
+                )
+        except (duckdb.CatalogException, duckdb.BinderException):
+            # Of another version, which knew nobody as retired.
+            continue
+        except duckdb.Error as error:
+            message = (
+                f"{path} cannot be read, which tells who is retired: close the program that has it open for "
+                f"writing, or run `mm build {row['program']}` again."
+            )
+            raise ReaderError(message) from error
+    return sorted(found)
+
+
+def _addresses(listed: Iterable[Statement], said: Mapping[str, list[Statement]]) -> list[str]:
+    return sorted({statement.email for statement in listed} | said.keys())
+
+
+def _mail(attempt: Attempt) -> tuple[object, ...]:
+    return (
+        attempt.program,
+        *attempt.key,
+        attempt.attempt,
+        attempt.message_id or None,
+        attempt.email or None,
+        attempt.intended_at or None,
+        attempt.outcome.value,
+        (attempt.logged_at or None) if attempt.has_ended else None,
+        attempt.detail or None,
+    )
 
 
 def _address_or_none(text: str) -> str | None:

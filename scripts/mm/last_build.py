@@ -34,6 +34,38 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def said_beside_reports(connection: duckdb.DuckDBPyConnection, program: str) -> str:
+    """Return what decides for rows that did not change: who is no learner, and who is retired elsewhere.
+
+    Of the latter those alone of whom the program's tables may tell. The sources must be loaded.
+    """
+    return repr(
+        connection.execute(
+            """
+            select 'line', username, email, student_id from mailing.not_learners
+            union
+            select 'mailed', null, null, mails.student_id
+            from mailing.mails
+            semi join mailing.not_learners on lower(trim(mails.email)) = not_learners.email
+            union
+            select 'retired', null, null, retired_elsewhere.student_id
+            from mailing.retired_elsewhere
+            semi join (
+                select ltrim(student_id, '0') as id from edx.grade_report
+                union all
+                select ltrim(student_id, '0') from edx.student_profile_info
+                union all
+                select split_part(raw_text, ',', 1) from edx.damaged_rows
+                union all
+                select student_id::varchar from mailing.mails where program = $1
+            ) as told on retired_elsewhere.student_id::varchar = told.id
+            order by all
+            """,
+            [program],
+        ).fetchall()
+    )
+
+
 def project_version(since: datetime, said: str = "") -> str | None:
     """Return what the project's files are, as a digest; None where one was changed after `since`, in UTC.
 

@@ -3,14 +3,17 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
 
-from mm import days
-from mm.optouts import WhoIsNotMailed, normalized
+from mm import days, old_files
+from mm.addresses import normalized
+from mm.ledger import AlreadyMailedError, Ledger, is_had
+from mm.optouts import WhoIsNotMailed
 from mm.published import Candidate, read_candidates, read_mailout
 from mm.render import Renderer, mail_address
-from mm.send_log import Event, History, MailKey, SendLog
+from mm.send_log import Event, History, MailKey
 from mm.sender import Outcome, Sender
 from mm.settings import ReaderError
 
@@ -58,7 +61,7 @@ def key_of(candidate: Candidate) -> MailKey:
 def select(
     program: str, history: History, not_mailed: WhoIsNotMailed, *, resend_unknown: bool = False
 ) -> Selection:
-    """Return who gets a mail now: the built mailout, less what the log, both lists and the day say by now.
+    """Return who gets a mail now: the built mailout, less what the ledger, the lists and the day say by now.
 
     resend_unknown: mails that may have been accepted go out again, in the place of what the address
     has in the mailout, if anything. ReaderError where the published database cannot be read.
@@ -81,7 +84,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     mails: list[Candidate],
     renderer: Renderer,
     sender: Sender,
-    log: SendLog,
+    ledger: Ledger,
     not_mailed: WhoIsNotMailed,
     *,
     per_second: float | None,
@@ -89,7 +92,7 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     stop: Flag,
     progress: Callable[[Tally], None],
 ) -> Tally:
-    """Send the mails, each with its intent and its outcome in the log; return how they ended.
+    """Send the mails, each with its intent and its outcome in the ledger; return how they ended.
 
     per_second: at most so many mails a second, None: as fast as the server takes them. `stop`, once
     set, ends the sending after the current mail. A server that takes no mail ends it, too, see
@@ -102,9 +105,10 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     for candidate in mails:
         if stop.wait(max(0, next_at - time.monotonic())):
             break
+        old_files.take_in(ledger)
         not_mailed.refresh()
-        log.refresh()
-        if _left_out_reason(candidate, log.history, not_mailed, resend_unknown=resend_unknown):
+        history = ledger.history()
+        if _left_out_reason(candidate, history, not_mailed, resend_unknown=resend_unknown):
             tally.left_out += 1
             progress(tally)
             continue
@@ -115,8 +119,13 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
         if per_second:
             next_at = max(next_at, time.monotonic()) + 1 / per_second
         # What refused a learner before may be the learner: else five such would stop every later sending.
-        was_refused = log.history.outcome(key_of(candidate)) in {Event.FAILED, Event.BOUNCED}
-        outcome = _send_one(candidate, renderer, sender, log)
+        was_refused = history.outcome(key_of(candidate)) in {Event.FAILED, Event.BOUNCED}
+        try:
+            outcome = _send_one(candidate, renderer, sender, ledger, again=resend_unknown)
+        except AlreadyMailedError:
+            tally.left_out += 1
+            progress(tally)
+            continue
         tally.sent += outcome.event is Event.SENT
         tally.failed += outcome.event is Event.FAILED
         tally.deferred += outcome.event is Event.DEFERRED
@@ -144,16 +153,21 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     return tally
 
 
-def _send_one(candidate: Candidate, renderer: Renderer, sender: Sender, log: SendLog) -> Outcome:
+def _send_one(
+    candidate: Candidate, renderer: Renderer, sender: Sender, ledger: Ledger, *, again: bool
+) -> Outcome:
     content = renderer.message(candidate).as_bytes()
     recipient = mail_address(candidate.email).addr_spec
-    intent = log.intend(key_of(candidate), renderer.message_id(candidate), recipient)
+    key, message_id = key_of(candidate), renderer.message_id(candidate)
+    intent = ledger.intend(candidate.program, key, message_id, recipient, again=again)
     try:
-        outcome = sender.deliver(renderer.sender.addr_spec, recipient, content, before_end=log.wait)
+        outcome = sender.deliver(renderer.sender.addr_spec, recipient, content, before_end=ledger.wait)
     except ReaderError:
-        log.conclude(intent, Event.FAILED, "the sending stopped before it")
+        # Where that is the ledger's, there may be no intent.
+        with suppress(ReaderError):
+            ledger.conclude(intent, Event.FAILED, "the sending stopped before it")
         raise
-    log.conclude(intent, outcome.event, outcome.detail)
+    ledger.conclude(intent, outcome.event, outcome.detail, outcome.server_id)
     return outcome
 
 
@@ -162,8 +176,8 @@ def _unknown_mails(program: str, history: History) -> list[Candidate]:
     for candidate in read_candidates(program):
         mailed = candidate.excluded_reason in {None, "already mailed"}
         key = key_of(candidate)
-        # The learner's own mail, which another account with the address has not had for certain.
-        outcomes = {history.outcome(key), history.outcome(key, candidate.email)}
+        # The learner's own, of this program, which another account with the address did not have for sure.
+        outcomes = {history.outcome(key, program=program), history.outcome(key, candidate.email)}
         if mailed and outcomes == {Event.UNKNOWN}:
             again.setdefault(_address(candidate), candidate)
     return list(again.values())
@@ -176,11 +190,10 @@ def _address(candidate: Candidate) -> str:
 def _left_out_reason(
     candidate: Candidate, history: History, not_mailed: WhoIsNotMailed, *, resend_unknown: bool
 ) -> str | None:
-    outcome = history.outcome(key_of(candidate), candidate.email)
-    if outcome is Event.SENT:
-        return "sent since the build"
-    if outcome is Event.UNKNOWN and not resend_unknown:
-        return "unknown whether sent"
+    key, email = key_of(candidate), candidate.email
+    if is_had(history, candidate.program, key, email, again=resend_unknown):
+        is_sent = history.outcome(key, email) is Event.SENT
+        return "sent since the build" if is_sent else "unknown whether sent"
     return not_mailed.reason(candidate.student_id, candidate.username, candidate.email)
 
 

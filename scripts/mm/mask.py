@@ -13,14 +13,13 @@ from typing import Any
 import duckdb
 
 from mm.publish import publish, quoted
-from mm.settings import ReaderError
+from mm.settings import ReaderError, short_secret
 
 KEYED_HASH, NOTHING = "keyed hash", "nothing"
 # Published table: masked column: KEYED_HASH or NOTHING. A table that is not in it is left out.
 Masks = dict[str, dict[str, str]]
 
 _PERSONAL = "personal data"
-_SHORTEST_SECRET = 16
 # No program has this name, nor has any other attached file.
 _DATABASE = "_masked"
 # HMAC's block with SHA-256, in bytes.
@@ -40,12 +39,10 @@ _HASH_MACRO = """
 def mask_secret() -> str | None:
     """Return MM_MASK_SECRET, None where it is not set; ReaderError where it is too short to be secret."""
     secret = os.environ.get("MM_MASK_SECRET")
-    if secret is not None and len(secret) < _SHORTEST_SECRET:
-        message = (
-            f"MM_MASK_SECRET has {len(secret)} characters, and who guesses it can tell whose rows are whose: "
-            f"expected {_SHORTEST_SECRET} or more, such as `openssl rand -base64 32` prints, or none at all "
-            "for no masked file."
-        )
+    if secret is None:
+        return None
+    if short := short_secret("MM_MASK_SECRET", secret, "can tell whose rows are whose"):
+        message = f"{short}, or none at all for no masked file."
         raise ReaderError(message)
     return secret
 

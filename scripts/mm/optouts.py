@@ -1,7 +1,7 @@
-"""The lists of people in the data folder as they are at this moment, which people keep by hand.
+"""Lists of people, read as of this moment, which people keep by hand; nothing is ever written to them.
 
 `unsubscribed.csv` has who asked for no more mail, `bounced.csv` to which addresses none can be delivered, and
-`not_learners.csv` who is no learner, such as staff. To the first two, `mm` appends what it hears.
+`not_learners.csv` who is no learner, such as staff. What `mm` itself learns is in the ledger.
 """
 
 import codecs
@@ -10,15 +10,25 @@ import io
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, NoReturn, TypeVar
 
 from mm.addresses import normalized, read_address, visible
 from mm.edx_files import misplaced_lists
-from mm.list_files import append_line, read_whole
+from mm.ledger import (
+    ALWAYS,
+    BOUNCED,
+    FORGOTTEN,
+    OPTED_OUT,
+    TAKEN_BACK,
+    Ledger,
+    Statement,
+    stands,
+    statement_of,
+    utc_time,
+)
 from mm.settings import ReaderError, data_dir
 
 _SAVE_ANEW = 'save it as "CSV UTF-8", separated by commas'
@@ -31,11 +41,8 @@ _OTHER_KINDS = (
 )
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LARGEST_ID = 2**63 - 1
+_NOT_IN_A_USERNAME = re.compile(r"[\s@/#]")
 _SEVERAL = "it has more than one address: give each a line of its own"
-
-# The source of a line that takes an opt-out back: of an address's lines, the last counts.
-TAKEN_BACK = "taken back"
-_OF_THE_PAGE = {"page", "one-click"}
 
 Cells = Mapping[str, str]
 Entry = TypeVar("Entry")
@@ -52,19 +59,15 @@ class _PeopleList(ABC, Generic[Entry]):
     # At least one of these must be in the header.
     _keys: ClassVar[tuple[str, ...]]
 
-    def __init__(self, path: Path | None = None, content: bytes | None = None) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         """Read the file at `path` (None: the list's own in the data folder).
 
-        content: what is in it, where the caller has read it already. ReaderError where it cannot be read for
-        certain; no file at all means no entries.
+        ReaderError where it cannot be read for certain; no file at all means no entries.
         """
         self.path = path or data_dir() / self.name
         self._entries: set[Entry] = set()
         self._seen: tuple[int, int, int] | None = None
-        if content is None:
-            self.refresh()
-        else:
-            self._entries = self._read(content)
+        self.refresh()
 
     def __iter__(self) -> Iterator[Entry]:
         """Go through the entries, each once, always in the same order."""
@@ -76,7 +79,7 @@ class _PeopleList(ABC, Generic[Entry]):
             status = self.path.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
             if seen != self._seen:
-                self._entries |= self._read(read_whole(self.path))
+                self._entries |= self._read(self.path.read_bytes())
                 self._seen = seen
         except FileNotFoundError:
             if self.path.is_symlink():
@@ -162,19 +165,44 @@ class _PeopleList(ABC, Generic[Entry]):
         raise ReaderError(message)
 
 
-class _Addresses(_PeopleList[str]):
-    """A list of addresses, in lower case."""
+class _Addresses(_PeopleList[Statement]):
+    """What the lines of a list say about addresses, which are in lower case.
+
+    Of lines about one address that carry a time the newest counts; one that has none, or none that can be
+    read, counts always, but takes nothing back.
+    """
 
     _keys = ("email",)
     # The column after the address, in which a second address would be a mistake.
     _time: ClassVar[str]
 
-    def __contains__(self, email: str) -> bool:
-        """Tell whether a learner's address, in whatever letter case, is in the list."""
-        return normalized(email) in self._entries
+    def __init__(self, path: Path | None = None) -> None:
+        """Read the file, as every list."""
+        self._by_address: dict[str, list[Statement]] = {}
+        super().__init__(path)
 
-    def _entries_of(self, lines: Iterable[Cells]) -> set[str]:
-        return {self._address(cells) for cells in lines}
+    def __contains__(self, email: str) -> bool:
+        """Tell whether the list alone keeps an address, in whatever letter case, from being mailed."""
+        return stands(self.about(email)) is not None
+
+    def refresh(self) -> None:
+        """Read the file again if it changed since; ReaderError as at the start."""
+        before = len(self._entries)
+        super().refresh()
+        if len(self._entries) != before:
+            self._by_address = {}
+            for each in self._entries:
+                self._by_address.setdefault(each.email, []).append(each)
+
+    def about(self, email: str) -> list[Statement]:
+        """Return what the list says about an address."""
+        return self._by_address.get(normalized(email), [])
+
+    def _entries_of(self, lines: Iterable[Cells]) -> set[Statement]:
+        return set(filter(None, map(self._statement, lines)))
+
+    @abstractmethod
+    def _statement(self, cells: Cells) -> Statement | None: ...
 
     def _address(self, cells: Cells) -> str:
         address = _email(cells.get("email", ""))
@@ -184,41 +212,48 @@ class _Addresses(_PeopleList[str]):
 
 
 class OptOuts(_Addresses):
-    """Addresses that asked for no more mail, in lower case: those whose last line is not `taken back`."""
+    """What is said in `unsubscribed.csv` about who asked for no more mail."""
 
     name = "unsubscribed.csv"
     columns = ("email", "unsubscribed_at", "source")
     _time = "unsubscribed_at"
 
-    def _entries_of(self, lines: Iterable[Cells]) -> set[str]:
-        self._sources = {self._address(cells): visible(cells.get("source", "")).lower() for cells in lines}
-        return {address for address, source in self._sources.items() if source != TAKEN_BACK}
-
-    def may_take_back(self, email: str) -> bool:
-        """Tell whether the unsubscribe page wrote the opt-out that stands: others are not the page's to undo.
-
-        In a file without the column `source` nobody can tell.
-        """
-        return self._sources.get(normalized(email)) in _OF_THE_PAGE
+    def _statement(self, cells: Cells) -> Statement | None:
+        address, source = self._address(cells), visible(cells.get("source", "")).lower()
+        text = visible(cells.get(self._time, ""))
+        statement = statement_of(address, utc_time(text, latest=True) or ALWAYS, source)
+        if statement.says == OPTED_OUT:
+            return statement
+        # A day alone may be that of the opt-out, too: in doubt, it was before it.
+        said_at = utc_time(text)
+        if said_at and datetime.fromisoformat(said_at) > datetime.now(UTC) + timedelta(days=1):
+            message = f"its {self._time} is in the future"
+            raise ValueError(message)
+        return statement._replace(said_at=said_at, source="by hand") if said_at else None
 
 
 class Bounced(_Addresses):
-    """Addresses to which no mail can be delivered, in lower case."""
+    """What is said in `bounced.csv` about addresses to which no mail can be delivered."""
 
     name = "bounced.csv"
     columns = ("email", "bounced_at", "status", "detail")
     _time = "bounced_at"
 
+    def _statement(self, cells: Cells) -> Statement:
+        said_at = utc_time(visible(cells.get(self._time, "")), latest=True) or ALWAYS
+        return Statement(self._address(cells), BOUNCED, said_at, "by hand")
+
 
 class NotLearner(NamedTuple):
-    """Whom a line of not_learners.csv names, by at least one of these; None: it does not say.
+    """Whom a line of not_learners.csv names, by at least one of the first three; None: it does not say.
 
-    username and email are in lower case.
+    username and email are in lower case; line is the line's number, from 1.
     """
 
     username: str | None
     email: str | None
     student_id: int | None
+    line: int
 
 
 class NotLearners(_PeopleList[NotLearner]):
@@ -237,12 +272,22 @@ class NotLearners(_PeopleList[NotLearner]):
     columns = ("username", "email", "student_id", "note")
     _keys = ("username", "email", "student_id")
 
+    def _lines(self, reader: Iterator[list[str]]) -> Iterator[Cells]:
+        for cells in super()._lines(reader):
+            yield {**cells, "line": str(reader.line_num)}
+
     def _entries_of(self, lines: Iterable[Cells]) -> set[NotLearner]:
         return {_not_learner(cells) for cells in lines}
 
 
 def _not_learner(cells: Cells) -> NotLearner:
-    username, email, student_id = (visible(cells.get(key, "")) for key in NotLearner._fields)
+    username, email, student_id = (visible(cells.get(key, "")) for key in NotLearner._fields[:3])
+    if _NOT_IN_A_USERNAME.search(username):
+        message = (
+            "its username has a blank, @, / or #, as none of edX has: write the username alone, "
+            "an address under email"
+        )
+        raise ValueError(message)
     if not (username or email or student_id):
         message = "it has no username, no email and no student_id"
         raise ValueError(message)
@@ -250,14 +295,15 @@ def _not_learner(cells: Cells) -> NotLearner:
         username.lower() or None,
         _email(email) if email else None,
         _student_id(student_id) if student_id else None,
+        int(cells["line"]),
     )
 
 
 class WhoIsNotMailed:
-    """All lists of a program's sender, to be read again before each mail."""
+    """All that is said against mailing somebody by now, to be read again before each mail."""
 
-    def __init__(self, program: str) -> None:
-        """Read the lists.
+    def __init__(self, program: str, ledger: Ledger) -> None:
+        """Read the lists, beside the open ledger.
 
         ReaderError where one cannot be read for certain, or where a file lies about that looks like one and
         is not read.
@@ -265,78 +311,49 @@ class WhoIsNotMailed:
         misplaced = [f"{sentence}." for sentence in misplaced_lists(data_dir(), program)]
         if misplaced:
             raise ReaderError("\n".join(misplaced))
+        self._ledger = ledger
         self._opt_outs = OptOuts()
         self._bounced = Bounced()
         self._not_learners = NotLearners()
+        self.refresh()
 
     def refresh(self) -> None:
         """Read again what changed since; ReaderError as at the start."""
         self._opt_outs.refresh()
         self._bounced.refresh()
         self._not_learners.refresh()
+        self._history, self._said = self._ledger.history(), self._ledger.statements()
 
     def reason(self, student_id: int, username: str | None, email: str | None) -> str | None:
-        """Say why somebody whom the last build would mail is not to be mailed; None: nothing says so."""
-        if email is not None and email in self._opt_outs:
+        """Say why somebody whom the last build would mail is not to be mailed; None: nothing says so.
+
+        An opt-out holds for the account, whichever of its addresses in the ledger it was said for.
+        """
+        addresses = self._history.addresses_of(student_id) | ({normalized(email)} if email else set())
+        if any(is_opted_out(address, self._opt_outs, self._said) for address in addresses):
             return "unsubscribed since the build"
-        if email is not None and email in self._bounced:
+        if email is not None and has_bounced(email, self._bounced, self._said):
             return "address bounced since the build"
-        if self._not_learners.has(student_id, username, email):
+        if any(self._not_learners.has(student_id, username, each) for each in addresses or {None}):
             return "no learner since the build"
         return None
 
 
-def opt_out(email: str, source: str) -> bool:
-    """Put an address into unsubscribed.csv, unless it is there; return whether the page may take it back.
-
-    source: `page`, `one-click` or `complaint`. When this returns, the opt-out is on disk. ValueError where
-    the address is none that is mailed; ReaderError where the file cannot be understood, read or written.
-    """
-    path, line = data_dir() / OptOuts.name, _said_now(email, source)
-    append_line(path, OptOuts.columns, lambda content: None if email in OptOuts(path, content) else line)
-    return OptOuts(path).may_take_back(email)
+def is_opted_out(email: str, listed: OptOuts, said: Mapping[str, list[Statement]]) -> bool:
+    """Tell whether an address asked for no more mail: the newest of what the list and the ledger say."""
+    return _stands(email, listed, said, (OPTED_OUT, TAKEN_BACK))
 
 
-def take_back(email: str) -> bool:
-    """Take back an opt-out that the page wrote; return whether the address is opted out no more.
-
-    That, too, is a line. Errors are those of opt_out.
-    """
-    path, line = data_dir() / OptOuts.name, _said_now(email, TAKEN_BACK)
-    append_line(
-        path,
-        OptOuts.columns,
-        lambda content: line if OptOuts(path, content).may_take_back(email) else None,
-    )
-    return email not in OptOuts(path)
+def has_bounced(email: str, listed: Bounced, said: Mapping[str, list[Statement]]) -> bool:
+    """Tell whether no mail can be delivered to an address, by the newest of what list and ledger say."""
+    return _stands(email, listed, said, (BOUNCED, FORGOTTEN))
 
 
-def note_bounced(email: str, bounced_at: str, status: str, detail: str) -> bool:
-    """Put an address into bounced.csv, unless it is there; return whether it was not.
-
-    bounced_at: UTC, as in the file. status: as RFC 3463 has it, such as 5.1.1. Errors are those of opt_out.
-    """
-    path = data_dir() / Bounced.name
-    cells = {"email": _cell(email), "bounced_at": bounced_at, "status": status, "detail": detail}
-    return append_line(
-        path, Bounced.columns, lambda content: None if email in Bounced(path, content) else cells
-    )
-
-
-def _cell(email: str) -> str:
-    """Write an address so that it is read as that one, and so that no spreadsheet takes it for a formula."""
-    address = normalized(email)
-    for cell in (address, f"<{address}>"):
-        with suppress(ValueError):
-            if cell[0] not in "-+=" and normalized(read_address(cell)) == address:
-                return cell
-    message = "it is no address that is mailed"
-    raise ValueError(message)
-
-
-def _said_now(email: str, source: str) -> Cells:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"email": _cell(email), "unsubscribed_at": now, "source": source}
+def _stands(
+    email: str, listed: _Addresses, said: Mapping[str, list[Statement]], says: tuple[str, str]
+) -> bool:
+    of_ledger = (statement for statement in said.get(normalized(email), []) if statement.says in says)
+    return stands([*listed.about(email), *of_ledger]) is not None
 
 
 def _has_line_break(row: list[str]) -> bool:

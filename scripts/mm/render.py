@@ -33,6 +33,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mm import days
 from mm.addresses import normalized, read_address
+from mm.mail_templates import Part, choose
 from mm.published import Candidate, Program
 from mm.settings import TEMPLATES, ReaderError
 from mm.unsubscribe_links import HASHES, is_https, unsubscribe_link
@@ -135,7 +136,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 class Renderer:
     """Renders one program's mails.
 
-    ReaderError from the start where the program's facts or a template are not fit to be mailed.
+    notes: what who sends should know of the templates, in sentences. ReaderError from the start where the
+    program's facts or a template are not fit to be mailed.
     """
 
     def __init__(self, program: Program, secret: str, templates: Path = TEMPLATES) -> None:
@@ -150,23 +152,13 @@ class Renderer:
         self.sender = self._fact_address("sender")
         self._from = _POLICY.header_factory("From", self.sender)
         self._reply_to = _POLICY.header_factory("Reply-To", self._fact_address("reply_to"))
-        self._environment = _Environment(
-            # A mailout's mails are all of the templates that were checked before the first went out.
-            auto_reload=False,
-            loader=FileSystemLoader(templates),
-            undefined=StrictUndefined,
-            autoescape=lambda name: (name or "").endswith("html.j2"),
-            finalize=_refuse_none,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["wordwrap"] = _wordwrap
-        self._environment.filters["in_words"] = lambda day: days.in_words(_refuse_none(day), program.language)
         self._inliner = css_inline.CSSInliner(
             keep_style_tags=False, keep_at_rules=True, load_remote_stylesheets=False
         )
-        self._text = self._compile("txt.j2")
-        self._html = self._compile("html.j2")
+        chosen = choose(program, templates)
+        self.notes = chosen.notes
+        self._text = self._compile(chosen.text)
+        self._html = self._compile(chosen.html)
 
     def message_id(self, candidate: Candidate) -> str:
         """Return the mail's Message-ID, always the same for a learner, an instance and a kind."""
@@ -238,12 +230,21 @@ class Renderer:
             f"Correct it and run `mm build {self._program.program}`."
         )
 
-    def _compile(self, kind: str) -> Template:
-        program, language = self._program.program, self._program.language
-        own = [f"{folder}/{kind}" for folder in (program, language, language.partition("-")[0])]
+    def _compile(self, part: Part) -> Template:
+        environment = _Environment(
+            # A mailout's mails are all of the templates that were checked before the first went out.
+            auto_reload=False,
+            loader=FileSystemLoader(self._templates),
+            undefined=StrictUndefined,
+            autoescape=lambda name: (name or "").endswith("html.j2"),
+            finalize=_refuse_none,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["wordwrap"] = _wordwrap
+        environment.filters["in_words"] = lambda day: days.in_words(_refuse_none(day), part.days_in)
         with _template_errors(self._templates):
-            base = self._environment.get_template(f"base.{kind}")
-            return self._environment.select_template([*own, base])
+            return environment.get_template(part.template)
 
     def _render(self, template: Template, values: dict[str, Any]) -> str:
         with _template_errors(self._templates):

@@ -21,6 +21,8 @@ from mm.settings import ReaderError, seconds_from_environment
 _PAUSES = 4
 _PORTS = {"smtp": 587, "smtps": 465}
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+# Such as Amazon SES's `250 Ok 0100018...-000000`; shorter ones a server may give twice.
+_SERVER_ID = re.compile(r"2\d\d (?:2\.\d\.\d )?ok:? (?:queued as |id=)?([\w.+/=-]{16,})\.?", re.IGNORECASE)
 _SHAPE = (
     "expected smtp://user:password@host:587 or smtps://user:password@host:465, "
     "with special characters in user and password percent-encoded"
@@ -53,13 +55,15 @@ class Outcome:
 
     refused: the server said no for good (5xx); DEFERRED, where that is about the sender. refusal: what
     it said, to compare with what it says to the next mail; None where it is about this recipient alone.
-    detail holds neither the recipient nor another address.
+    detail holds neither the recipient nor another address. server_id: what the server calls the mail that it
+    took, where it said so.
     """
 
     event: Event
     detail: str
     refused: bool = False
     refusal: str | None = field(default=None, compare=False)
+    server_id: str | None = field(default=None, compare=False)
 
 
 def server_from_environment() -> Server:
@@ -159,7 +163,8 @@ class Sender:
             try:
                 self._connect()
                 reply = self._hand_over(mail_from, recipient, content, before_end)
-                return Outcome(Event.SENT, without_recipient(recipient, reply))
+                detail = without_recipient(recipient, reply)
+                return Outcome(Event.SENT, detail, server_id=server_id_in(reply))
             except _MayBeAcceptedError as error:
                 self._drop()
                 return Outcome(Event.UNKNOWN, without_recipient(recipient, str(error)))
@@ -297,8 +302,14 @@ def _refused(error: _NotAcceptedError, recipient: str) -> Outcome:
         Event.DEFERRED if about is About.SENDER else Event.FAILED,
         detail,
         refused=True,
-        refusal=None if about is About.RECIPIENT else refusals.without_particulars(detail),
+        refusal=refusals.without_particulars(detail) if about in {About.SENDER, About.OPEN} else None,
     )
+
+
+def server_id_in(reply: str) -> str | None:
+    """Return by which id a server calls the mail that it took with this reply; None: it says none."""
+    found = _SERVER_ID.fullmatch(reply)
+    return found[1] if found else None
 
 
 def _expect(first_digit: int, code: int, reply: bytes, *, of_sender: bool = False) -> str:

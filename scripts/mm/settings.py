@@ -6,12 +6,14 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEMPLATES = PROJECT / "templates"
+SEEDS = PROJECT / "seeds"
 # Files that hold learners are for their owner and group: 0640, folders 0750.
 PRIVATE_UMASK = 0o027
 
 # The published file of all programs together, which no program is called.
 ALL_PROGRAMS = "all_programs"
 
+_SHORTEST_SECRET = 16
 _PROGRAM = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -41,6 +43,19 @@ def check_program(program: str) -> str:
         message = f"{program} is the file of all programs, not one of them: expected a code such as demo."
         raise ReaderError(message)
     return program
+
+
+def short_secret(name: str, secret: str, who_guesses: str) -> str | None:
+    """Say that a secret is too short to be one, without a full stop; None: it is not.
+
+    name: of its variable. who_guesses: what somebody can do who finds it by trying.
+    """
+    if len(secret) >= _SHORTEST_SECRET:
+        return None
+    return (
+        f"{name} has {len(secret)} characters, and who guesses it {who_guesses}: expected {_SHORTEST_SECRET} "
+        "or more, such as `openssl rand -base64 32` prints"
+    )
 
 
 def seconds_from_environment(name: str, default: float) -> float:

@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from mm.addresses import normalized
-from mm.settings import ReaderError
+from mm.seeds import rows_of
+from mm.settings import SEEDS, ReaderError, short_secret
 
 HASHES: dict[str, Callable[[str, str], str]] = {
     "hmac-sha256": lambda secret, address: hmac.digest(secret.encode(), address.encode(), "sha256").hex(),
@@ -34,15 +36,24 @@ def unsubscribe_link(base: str, email: str, secret: str, unsubscribe_hash: str |
     return f"{base}{separator}email={quote(address, safe='')}&validation_hash={validation_hash}"
 
 
-def is_of_link(email: str, validation_hash: str, secret: str) -> bool:
-    """Tell whether a link with this hash, in either way to make it, is one that was made for the address.
+def hashes_of_programs(seeds: Path = SEEDS) -> frozenset[str]:
+    """Return the ways to make a hash that a link of any program may have.
+
+    `md5` is weak, so it is one only where a program of seeds/programs.csv has it.
+    """
+    of_programs = {row["unsubscribe_hash"] for row in rows_of("programs", seeds)}
+    return frozenset({"hmac-sha256", *of_programs} & HASHES.keys())
+
+
+def is_of_link(email: str, validation_hash: str, secret: str, hashes: Iterable[str]) -> bool:
+    """Tell whether a link with this hash, made in any of these ways, is one that was made for the address.
 
     It takes as long for a hash that is nearly right as for any other.
     """
     address = normalized(email)
     given = validation_hash.encode()
     # All are compared, so that the time does not tell which.
-    matches = [hmac.compare_digest(made(secret, address).encode(), given) for made in HASHES.values()]
+    matches = [hmac.compare_digest(HASHES[name](secret, address).encode(), given) for name in hashes]
     return any(matches)
 
 
@@ -70,3 +81,26 @@ def secret_from_environment(what_happens: str) -> str:
         )
         raise ReaderError(message)
     return secret
+
+
+def weakness(secret: str) -> str | None:
+    """Say in a sentence why MM_UNSUBSCRIBE_SECRET should not be this; None: nothing is wrong with it."""
+    if short := short_secret("MM_UNSUBSCRIBE_SECRET", secret, "can unsubscribe everybody"):
+        return f"{short}."
+    # What a shell takes away, a file that a service reads may keep, and no link fits then.
+    if secret != secret.strip() or secret[0] + secret[-1] in {"''", '""'}:
+        return "MM_UNSUBSCRIBE_SECRET has blanks or quotes around it: take these away, here and for the page."
+    return None
+
+
+def check_secret(secret: str, unsubscribe_hash: str | None, warn: Callable[[str], None]) -> None:
+    """Raise ReaderError for a secret that is weak; only warn where it is that of a page not of this project.
+
+    unsubscribe_hash: how the links are made; `md5` is what such pages know.
+    """
+    wrong = weakness(secret)
+    if wrong is None:
+        return
+    if unsubscribe_hash != "md5":
+        raise ReaderError(wrong)
+    warn(wrong)

@@ -1,49 +1,48 @@
 """The web page that the unsubscribe links lead to, as a WSGI application: `create_app()`.
 
 GET shows a button and changes nothing, as mail scanners open every link. POST, of that button or of a mail
-program (RFC 8058), writes to unsubscribed.csv before it answers. It serves whatever path it is called at: the
-path is the web server's matter, and all that is needed is in the query.
+program (RFC 8058), is in the ledger before it is answered; whatever its body says, as nobody posts to a right
+link for anything but to unsubscribe. It serves whatever path it is called at: the path is the web server's
+matter, and all that is needed is in the query.
 """
 
 import hashlib
+import hmac
 import logging
 import secrets
 import traceback
 from http import HTTPStatus
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, make_response, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from werkzeug.exceptions import HTTPException
 
 from mm.addresses import normalized
-from mm.optouts import opt_out, take_back
+from mm.ledger import Ledger
 from mm.settings import TEMPLATES, ReaderError
-from mm.unsubscribe_links import is_of_link, secret_from_environment
+from mm.unsubscribe_links import check_secret, hashes_of_programs, is_of_link, secret_from_environment
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LARGEST_BODY = 4096
 SECONDS_TO_TAKE_BACK = 15 * 60
-# A mailbox provider may post for many of its users at once.
-REQUESTS_A_SECOND = 20
 
 _log = logging.getLogger("mm.unsubscribe")
 
 
 def create_app() -> Flask:
-    """Return the application; ReaderError where MM_UNSUBSCRIBE_SECRET is not set."""
-    page = _Page(secret_from_environment("the page cannot serve"))
+    """Return the application; ReaderError where MM_UNSUBSCRIBE_SECRET is not set, or weak."""
+    secret = secret_from_environment("the page cannot serve")
+    check_secret(secret, None, _log.warning)
+    page = _Page(secret)
     app = Flask("mm", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.add_url_rule("/", "page", page.serve, methods=["GET", "POST"], provide_automatic_options=False)
     app.wsgi_app = _at_any_path(app.wsgi_app)  # type: ignore[method-assign]
-    app.before_request(page.refuse_too_many)
     app.register_error_handler(HTTPException, page.refuse)
     app.register_error_handler(ReaderError, page.say_trouble)
     app.register_error_handler(Exception, page.say_fault)
@@ -57,39 +56,27 @@ def _at_any_path(wsgi_app: "WSGIApplication") -> "WSGIApplication":
 class _Page:
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        self._ledger: Ledger | None = None
+        self._opening = Lock()
+        self._hashes = hashes_of_programs()
         templates = Environment(
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         self._template = templates.get_template("unsubscribe.html.j2")
-        self._tokens = URLSafeTimedSerializer(
-            secret, salt="take back", signer_kwargs={"digest_method": hashlib.sha256}
-        )
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        # A key of its own. No address has capitals here, so that it is no link's hash.
+        key = hmac.digest(secret.encode(), b"Key of the tokens for taking back", "sha256")
+        self._tokens = URLSafeTimedSerializer(key, signer_kwargs={"digest_method": hashlib.sha256})
 
     def serve(self) -> Response:
         # An address has no space: it is a + that a mail program has decoded.
         email = normalized(request.args.get("email", "")).replace(" ", "+")
-        if not is_of_link(email, request.args.get("validation_hash", ""), self._secret):
+        if not is_of_link(email, request.args.get("validation_hash", ""), self._secret, self._hashes):
             return self._answer("no link", HTTPStatus.BAD_REQUEST)
         if request.method != "POST":
             return self._answer("ask", email=email)
-        try:
-            if "take_back" in request.form:
-                return self._take_back(email, request.form["take_back"])
-            if request.form.get("List-Unsubscribe") == "One-Click":
-                return self._opt_out(email, "one-click")
-            if "unsubscribe" in request.form:
-                return self._opt_out(email, "page")
-        except ValueError:
-            # The links of our mails are for addresses that are mailed.
-            pass
-        return self._answer("no link", HTTPStatus.BAD_REQUEST)
-
-    def refuse_too_many(self) -> Response | None:
-        rate = RateLimitItemPerSecond(REQUESTS_A_SECOND)
-        if self._limiter.hit(rate, request.remote_addr or ""):
-            return None
-        return self._answer("refused", HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "1"})
+        if "take_back" in request.form:
+            return self._take_back(email, request.form["take_back"])
+        return self._opt_out(email, "page" if "unsubscribe" in request.form else "one-click")
 
     def refuse(self, error: HTTPException) -> Response:
         own = dict(error.get_response().headers)
@@ -98,6 +85,8 @@ class _Page:
 
     def say_trouble(self, error: ReaderError) -> Response:
         _log.error("%s", error)
+        # The next request opens it anew: it may have been put back meanwhile.
+        self._ledger = None
         return self._answer("trouble", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "300"})
 
     def say_fault(self, error: Exception) -> Response:
@@ -107,7 +96,13 @@ class _Page:
         return self._answer("trouble", HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _opt_out(self, email: str, source: str) -> Response:
-        token = self._tokens.dumps(email) if opt_out(email, source) else None
+        ledger = self._open_ledger()
+        try:
+            ledger.opt_out(email, source)
+        except ValueError:
+            # The links of our mails are for addresses that are mailed.
+            return self._answer("no link", HTTPStatus.BAD_REQUEST)
+        token = self._tokens.dumps(email) if ledger.may_take_back(email) else None
         return self._answer("unsubscribed", email=email, token=token)
 
     def _take_back(self, email: str, token: str) -> Response:
@@ -115,9 +110,16 @@ class _Page:
             is_ours = self._tokens.loads(token, max_age=SECONDS_TO_TAKE_BACK) == email
         except BadSignature:
             is_ours = False
-        if is_ours and take_back(email):
+        if is_ours and self._open_ledger().take_back(email, "page"):
             return self._answer("taken back", email=email)
         return self._answer("not taken back", HTTPStatus.BAD_REQUEST, email=email)
+
+    def _open_ledger(self) -> Ledger:
+        # Not at the start: a server may begin as one process and go on as several.
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = Ledger().__enter__()
+            return self._ledger
 
     def _answer(
         self,

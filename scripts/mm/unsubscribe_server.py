@@ -7,9 +7,13 @@ from collections.abc import Callable
 
 import waitress
 
+from mm.ledger import Ledger
+from mm.settings import ReaderError
 from mm.unsubscribe_page import LARGEST_BODY, create_app
 
 _HOST = "127.0.0.1"
+
+_log = logging.getLogger("mm.unsubscribe")
 
 
 def serve(port: int, when_ready: Callable[[], None]) -> None:
@@ -18,10 +22,17 @@ def serve(port: int, when_ready: Callable[[], None]) -> None:
     when_ready: called when requests can come in. ReaderError as create_app.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    # It would write a line for each request of a client that asks too often.
+    # It would write a line for each request that waits while a mailbox provider posts for thousands.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    app = create_app()
+    try:
+        with Ledger():
+            pass
+    except ReaderError as error:
+        # It serves all the same, and as soon as that is mended it works.
+        _log.error("%s", error)
     server = waitress.create_server(
-        create_app(),
+        app,
         host=_HOST,
         port=port,
         threads=8,
@@ -30,10 +41,6 @@ def serve(port: int, when_ready: Callable[[], None]) -> None:
         connection_limit=500,
         channel_timeout=20,
         asyncore_use_poll=True,
-        # The web server in front says whose request it is.
-        trusted_proxy=_HOST,
-        trusted_proxy_headers={"x-forwarded-for"},
-        clear_untrusted_proxy_headers=True,
         ident=None,
     )
     # So that a service manager ends it as gently as Ctrl-C does.

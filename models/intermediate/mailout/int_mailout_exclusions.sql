@@ -17,8 +17,12 @@ learner_progress as (
     select * from {{ ref('learner_progress') }}
 ),
 
-unsubscribed as (
-    select * from {{ ref('stg_mailing__unsubscribed') }}
+opted_out_accounts as (
+    select * from {{ ref('int_mailout_opted_out_accounts') }}
+),
+
+opted_out_addresses as (
+    select * from {{ ref('int_mailout_opted_out_addresses') }}
 ),
 
 bounced as (
@@ -62,14 +66,16 @@ final as (
                 then 'certificate not delivered'
             when
                 triggers.trigger_course_verified = 0
-                and triggers.trigger_course_upgrade_ends_on < this_program.as_of
+                -- where no deadline is known: nobody can upgrade in a run that has ended
+                and coalesce(triggers.trigger_course_upgrade_ends_on, triggers.trigger_course_ends_on)
+                < this_program.as_of
                 then 'upgrade deadline passed'
             when not {{ is_mail_address('learners.email') }}
                 then 'no valid address'
             -- of the address that the newest report has: with another one, the learner is written to again
             when bounced.email is not null
                 then 'address bounced'
-            when unsubscribed.email is not null
+            when opted_out_accounts.student_id is not null or opted_out_addresses.email is not null
                 then 'unsubscribed'
             when
                 opt_in_lists.are_there
@@ -84,7 +90,8 @@ final as (
     inner join learners on triggers.student_id = learners.student_id
     inner join learner_progress on triggers.student_id = learner_progress.student_id
     left join bounced on lower(trim(learners.email)) = bounced.email
-    left join unsubscribed on lower(trim(learners.email)) = unsubscribed.email
+    left join opted_out_accounts on triggers.student_id = opted_out_accounts.student_id
+    left join opted_out_addresses on lower(trim(learners.email)) = opted_out_addresses.email
     left join email_preferences on lower(trim(learners.email)) = email_preferences.email
     left join mails_had
         on

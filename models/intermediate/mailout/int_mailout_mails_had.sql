@@ -1,4 +1,4 @@
--- One row per trigger of whose learner, or of whose learner's address, the send log tells of a mail.
+-- One row per trigger of whose learner, or of whose learner's address, the ledger tells of a mail.
 with
 
 triggers as (
@@ -9,8 +9,8 @@ learners as (
     select * from {{ ref('learners') }}
 ),
 
-send_log as (
-    select * from {{ ref('send_log') }}
+all_tries as (
+    select * from {{ ref('stg_mailing__mails') }}
 ),
 
 -- a mail whose outcome is unknown may have been read
@@ -20,8 +20,9 @@ mails as (
         lower(trim(email)) as address,
         lower(trigger_course_instance) as run_key,
         trigger_course_verified,
-        intended_at
-    from send_log
+        intended_at,
+        program = '{{ var("program") }}' as is_of_this_program
+    from all_tries
     where status in ('sent', 'unknown')
 ),
 
@@ -31,6 +32,7 @@ learners_mails as (
         mails.run_key as mailed_run_key,
         mails.trigger_course_verified as mailed_course_verified,
         mails.intended_at,
+        mails.is_of_this_program,
         true as is_own
     from triggers
     inner join mails on triggers.student_id = mails.student_id
@@ -42,6 +44,7 @@ other_accounts_mails as (
         mails.run_key as mailed_run_key,
         mails.trigger_course_verified as mailed_course_verified,
         mails.intended_at,
+        mails.is_of_this_program,
         false as is_own
     from triggers
     inner join learners on triggers.student_id = learners.student_id
@@ -57,8 +60,8 @@ all_mails as (
     select * from other_accounts_mails
 ),
 
--- A mailout lasts until there is a newer grade report: until then, whoever had a mail for one course
--- gets none for another. Of a line of the log that was cut off nobody knows when that was.
+-- A program's mailout lasts until there is a newer grade report: until then, whoever had a mail for one
+-- course gets none for another. Of a mail whose intent was cut off nobody knows when that was.
 compared as (
     select
         student_id,
@@ -66,7 +69,7 @@ compared as (
         is_own,
         lower(trigger_course_instance) = mailed_run_key as is_same_run,
         trigger_course_verified = mailed_course_verified as is_same_kind,
-        coalesce(reported_at < intended_at, true) as is_of_this_mailout
+        is_of_this_program and coalesce(reported_at < intended_at, true) as is_of_this_mailout
     from all_mails
 ),
 

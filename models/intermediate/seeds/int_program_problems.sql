@@ -59,7 +59,7 @@ final as (
         seed_row,
         'its language, ' || language || ', is no tag such as en, es or pt-BR' as problem
     from programs
-    where not {{ is_all('language', "'[a-z]{2,3}(-[A-Za-z0-9]{2,8})*'") }}
+    where not {{ is_all('language', "'[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*'") }}
     union all
     select
         seed_row,

@@ -1,59 +1,31 @@
--- One row per learner, triggering course run, kind of mail and try.
+-- One row per learner, triggering course run, kind of mail and try of this program.
 with
 
-send_log_lines as (
-    select * from {{ ref('stg_mailing__send_log_lines') }}
-),
-
-learners as (
-    select * from {{ ref('learners') }}
+mails as (
+    select * from {{ ref('stg_mailing__mails') }}
+    where program = '{{ var("program") }}'
 ),
 
 retired_accounts as (
-    select student_id from learners
-    where is_retired
-),
-
-tries as (
-    select
-        student_id,
-        trigger_course_instance,
-        trigger_course_verified,
-        attempt,
-        max(email) as email,
-        max(message_id) as message_id,
-        case
-            -- the server took it first, so this mail has two outcomes
-            when bool_or(event = 'bounced') then 'bounced'
-            -- an intent without an outcome: nobody knows whether the server has the mail
-            else coalesce(max(event) filter (where event != 'intent'), 'unknown')
-        end as status,
-        min(logged_at) filter (where event = 'intent') as intended_at,
-        max(logged_at) filter (where event != 'intent') as ended_at,
-        coalesce(
-            max(detail) filter (where event = 'bounced'),
-            max(detail) filter (where event != 'intent')
-        ) as detail
-    from send_log_lines
-    group by student_id, trigger_course_instance, trigger_course_verified, attempt
+    select * from {{ ref('int_retired_accounts') }}
 ),
 
 final as (
     select
-        '{{ var("program") }}' as program,
-        tries.student_id,
-        tries.trigger_course_instance,
-        tries.trigger_course_verified,
-        tries.attempt,
+        mails.program,
+        mails.student_id,
+        mails.trigger_course_instance,
+        mails.trigger_course_verified,
+        mails.attempt,
         -- who they were is told no more; a server's words may quote the address
-        if(retired_accounts.student_id is null, tries.email, null) as email,
-        tries.message_id,
-        tries.status,
-        tries.intended_at,
-        tries.ended_at,
-        if(retired_accounts.student_id is null, tries.detail, null) as detail
-    from tries
-    left join retired_accounts on tries.student_id = retired_accounts.student_id
+        if(retired_accounts.student_id is null, mails.email, null) as email,
+        mails.message_id,
+        mails.status,
+        mails.intended_at,
+        mails.status_at as ended_at,
+        if(retired_accounts.student_id is null, mails.detail, null) as detail
+    from mails
+    left join retired_accounts on mails.student_id = retired_accounts.student_id
 )
 
 select * from final
