@@ -54,6 +54,7 @@ _CANDIDATE_COLUMNS = {
     "trigger_course_upgrade_ends_on": "date",
     "next_course_starts_on": "date",
     "next_course_open_until": "date",
+    "trigger_course_open_until": "date",
 }
 
 
@@ -81,6 +82,7 @@ def candidate(student_id: int, **values: object) -> dict[str, object]:
         "trigger_course_upgrade_ends_on": None,
         "next_course_starts_on": None,
         "next_course_open_until": None,
+        "trigger_course_open_until": None,
     }
     return row | values
 

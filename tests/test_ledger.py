@@ -235,10 +235,9 @@ def test_an_import_with_a_line_in_doubt_adds_nothing(line: str) -> None:
         (["2025-11-20T10:00:00Z,one-click", "2025-02-03T10:00:00Z,taken back"], True),
         (["2025-11-20T10:00:00Z,one-click", "2026-02-03T10:00:00Z,taken back"], False),
         (["2026-02-03T10:00:00Z,Taken Back", "2025-11-20 10:00:00,one-click"], False),
-        # what has no time, or one that nobody can read, counts always, and takes nothing back
+        # an opt-out that has no time, or one that nobody can read, counts always
         ([",phone", "2026-02-03T10:00:00Z,taken back"], True),
         (["3.11.26,phone", "2026-02-03T10:00:00Z,taken back"], True),
-        (["2025-11-20,phone", ",taken back"], True),
         # of one day nobody knows which came first
         (["2025-11-20,phone", "2025-11-20T10:00:00Z,taken back"], True),
         (["2025-11-20T10:00:00Z,phone", "2025-11-20,taken back"], True),
@@ -256,9 +255,19 @@ def test_of_lines_by_hand_the_newest_counts_wherever_it_stands(
         assert (ADA in OptOuts()) is is_out
 
 
-def test_a_taking_back_in_the_future_is_in_doubt(world: World) -> None:
-    world.opt_outs.write_text(f"email,unsubscribed_at,source\n{ADA},2999-01-01,taken back\n")
-    with pytest.raises(ReaderError, match=r"line 2: its unsubscribed_at is in the future"):
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        ("2999-01-01", "its unsubscribed_at is in the future"),
+        ("", "it takes an opt-out back, and its unsubscribed_at is no time"),
+        ("3.11.26", "it takes an opt-out back, and its unsubscribed_at is no time"),
+    ],
+)
+def test_a_taking_back_without_a_time_or_in_the_future_is_in_doubt(
+    world: World, time: str, says: str
+) -> None:
+    world.opt_outs.write_text(f"email,unsubscribed_at,source\n{ADA},{time},taken back\n")
+    with pytest.raises(ReaderError, match=f"line 2: {says}"):
         OptOuts()
 
 

@@ -197,11 +197,11 @@ def test_last_days_since_the_build_are_heeded(
     certified = {"trigger_course_verified": 1, "no_certificate_eligible": 1}
     world.publish(
         [
-            candidate(1, trigger_course_upgrade_ends_on=LAST_DAY),
+            candidate(1, trigger_course_open_until=LAST_DAY),
             candidate(2, next_course_open_until=LAST_DAY),
             candidate(3, **certified, next_course_open_until=LAST_DAY),
             # no matter for a certificate's mail
-            candidate(4, **certified, trigger_course_upgrade_ends_on=LAST_DAY),
+            candidate(4, **certified, trigger_course_open_until=LAST_DAY),
         ]
     )
     listed = json.loads(world.mm("list", "demo", "--json").stdout)
@@ -217,7 +217,7 @@ def test_last_days_since_the_build_are_heeded(
 def test_last_days_are_looked_at_again_before_each_mail(
     world: World, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.publish([candidate(number, trigger_course_upgrade_ends_on=LAST_DAY) for number in (1, 2, 3)])
+    world.publish([candidate(number, trigger_course_open_until=LAST_DAY) for number in (1, 2, 3)])
     # the day ends while the first mail is on its way
     monkeypatch.setattr("mm.days.today", lambda: LAST_DAY + timedelta(days=min(len(server.accepted), 1)))
     done = world.mm("send", "demo", "--confirm", 3)

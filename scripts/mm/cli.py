@@ -615,8 +615,7 @@ def list_opt_outs() -> None:
 
     Example: mm unsubscribe list > opted_out.csv
     """
-    with Ledger() as ledger:
-        old_files.take_in(ledger, _warn)
+    with _ledger() as ledger:
         listed, said = OptOuts(), ledger.statements()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(EXPORT_COLUMNS)
@@ -646,7 +645,6 @@ def undo_opt_out(address: OneAddress) -> None:
     """
     email = _read_argument(address)
     with _ledger() as ledger:
-        old_files.take_in(ledger, _warn)
         listed = OptOuts()
         was_opted_out = is_opted_out(email, listed, ledger.statements())
         ledger.take_back(email, "command")
@@ -666,8 +664,7 @@ def export_opt_outs() -> None:
 
     Example: mm unsubscribe export > from_the_page.csv
     """
-    with Ledger() as ledger:
-        old_files.take_in(ledger, _warn)
+    with _ledger() as ledger:
         for line in ledger.export_lines():
             typer.echo(line, nl=False)
 

@@ -198,9 +198,9 @@ def _left_out_reason(
 
 
 def _too_late_reason(candidate: Candidate) -> str | None:
-    upgrade_ends_on, open_until = candidate.trigger_course_upgrade_ends_on, candidate.next_course_open_until
+    upgrade_until, open_until = candidate.trigger_course_open_until, candidate.next_course_open_until
     today = days.today()
-    if candidate.trigger_course_verified == 0 and upgrade_ends_on is not None and upgrade_ends_on < today:
+    if candidate.trigger_course_verified == 0 and upgrade_until is not None and upgrade_until < today:
         return "upgrade deadline passed"
     # What the mail would say then instead, the next build decides.
     if open_until is not None and open_until < today:

@@ -168,8 +168,8 @@ class _PeopleList(ABC, Generic[Entry]):
 class _Addresses(_PeopleList[Statement]):
     """What the lines of a list say about addresses, which are in lower case.
 
-    Of lines about one address that carry a time the newest counts; one that has none, or none that can be
-    read, counts always, but takes nothing back.
+    Of lines about one address that carry a time the newest counts; one that keeps it from being mailed and
+    has no time, or none that can be read, counts always.
     """
 
     _keys = ("email",)
@@ -199,10 +199,10 @@ class _Addresses(_PeopleList[Statement]):
         return self._by_address.get(normalized(email), [])
 
     def _entries_of(self, lines: Iterable[Cells]) -> set[Statement]:
-        return set(filter(None, map(self._statement, lines)))
+        return set(map(self._statement, lines))
 
     @abstractmethod
-    def _statement(self, cells: Cells) -> Statement | None: ...
+    def _statement(self, cells: Cells) -> Statement: ...
 
     def _address(self, cells: Cells) -> str:
         address = _email(cells.get("email", ""))
@@ -218,7 +218,7 @@ class OptOuts(_Addresses):
     columns = ("email", "unsubscribed_at", "source")
     _time = "unsubscribed_at"
 
-    def _statement(self, cells: Cells) -> Statement | None:
+    def _statement(self, cells: Cells) -> Statement:
         address, source = self._address(cells), visible(cells.get("source", "")).lower()
         text = visible(cells.get(self._time, ""))
         statement = statement_of(address, utc_time(text, latest=True) or ALWAYS, source)
@@ -226,10 +226,15 @@ class OptOuts(_Addresses):
             return statement
         # A day alone may be that of the opt-out, too: in doubt, it was before it.
         said_at = utc_time(text)
-        if said_at and datetime.fromisoformat(said_at) > datetime.now(UTC) + timedelta(days=1):
+        if said_at is None:
+            message = (
+                f"it takes an opt-out back, and its {self._time} is no time such as 2026-11-30T10:00:00Z"
+            )
+            raise ValueError(message)
+        if datetime.fromisoformat(said_at) > datetime.now(UTC) + timedelta(days=1):
             message = f"its {self._time} is in the future"
             raise ValueError(message)
-        return statement._replace(said_at=said_at, source="by hand") if said_at else None
+        return statement._replace(said_at=said_at, source="by hand")
 
 
 class Bounced(_Addresses):

@@ -58,7 +58,8 @@ class Candidate:
     next_course_reason is `enrol`, `continue`, `not open yet` (then there is no link and no day of the next
     course) or `none left`; with the last, next_course is None.
     student_name None: edX has no name. excluded_reason None: will be mailed.
-    trigger_course_upgrade_ends_on and next_course_open_until are last days; a day that is None is not known.
+    trigger_course_upgrade_ends_on, next_course_open_until and trigger_course_open_until are last days; a day
+    that is None is not known.
     """
 
     program: str
@@ -82,6 +83,7 @@ class Candidate:
     trigger_course_upgrade_ends_on: date | None
     next_course_starts_on: date | None
     next_course_open_until: date | None
+    trigger_course_open_until: date | None
 
 
 def database_path(program: str) -> Path:

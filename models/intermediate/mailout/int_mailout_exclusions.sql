@@ -66,9 +66,7 @@ final as (
                 then 'certificate not delivered'
             when
                 triggers.trigger_course_verified = 0
-                -- where no deadline is known: nobody can upgrade in a run that has ended
-                and coalesce(triggers.trigger_course_upgrade_ends_on, triggers.trigger_course_ends_on)
-                < this_program.as_of
+                and triggers.trigger_course_open_until < this_program.as_of
                 then 'upgrade deadline passed'
             when not {{ is_mail_address('learners.email') }}
                 then 'no valid address'

@@ -24,7 +24,8 @@ final as (
         course_runs.title as trigger_course_title,
         course_runs.link as trigger_course_link,
         course_runs.upgrade_ends_on as trigger_course_upgrade_ends_on,
-        course_runs.ends_on as trigger_course_ends_on,
+        -- where no deadline is known: nobody can upgrade in a run that has ended
+        coalesce(course_runs.upgrade_ends_on, course_runs.ends_on) as trigger_course_open_until,
         if(details.enrollment_track = 'audit', 0, 1) as trigger_course_verified,
         details.certificate_delivered = 'Y' as is_certificate_delivered,
         details.enrollment_status,

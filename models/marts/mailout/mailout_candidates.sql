@@ -48,7 +48,8 @@ final as (
         learners.username,
         triggers.trigger_course_upgrade_ends_on,
         next_courses.next_course_starts_on,
-        next_courses.next_course_open_until
+        next_courses.next_course_open_until,
+        triggers.trigger_course_open_until
     from triggers
     cross join this_program
     inner join learners on triggers.student_id = learners.student_id
