@@ -75,7 +75,9 @@ class Dbt:
             json.dump({"arguments": arguments, "seconds": BUILD_SECONDS} | place, self._forks.stdin)
             self._forks.stdin.write("\n")
             self._forks.stdin.flush()
-            return int(self._forks.stdout.readline()), output.read()
+            returncode = self._forks.stdout.readline()
+            assert returncode, f"{DBT_FORKS} has ended"
+            return int(returncode), output.read()
 
     def end(self) -> None:
         """End the process."""
