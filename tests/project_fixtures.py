@@ -35,6 +35,10 @@ class Project:
         """Return everything that is a table or a view in the database."""
         return [*self.nodes("model"), *self.nodes("seed"), *self.manifest["sources"].values()]
 
+    def proofs(self) -> list[dict]:
+        """Return the data tests that a plain build leaves out."""
+        return [test for test in self.nodes("test") if "proof" in test["tags"]]
+
     def macros(self) -> list[dict]:
         """Return the project's own macros; an engine's form of one is described with it."""
         macros = [

@@ -106,6 +106,13 @@ class Build:
             pytest.fail(f"{self}:\n{self.output}")
         return self
 
+    def proved(self) -> Self:
+        """Hold against this build's data what a plain build leaves out, as it proves the SQL alone."""
+        self.place.run_dbt(
+            self.program, "test", "--select", "tag:proof", "--vars", f"program: {self.program}"
+        ).passed()
+        return self
+
     def __str__(self) -> str:
         """Say which build it was."""
         command = " ".join(("dbt", *self.arguments))

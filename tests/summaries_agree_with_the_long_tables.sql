@@ -1,4 +1,5 @@
 -- One row per number of the summaries that is not what the long tables say.
+{{ config(tags=['proof']) }}
 with
 
 course_summary as (

@@ -227,7 +227,7 @@ def with_bad_rows(new_place: NewPlace) -> Build:
     """Build a program with all that."""
     place = new_place()
     write_bad_rows(place)
-    return place.build("lgdm").passed()
+    return place.build("lgdm").passed().proved()
 
 
 def test_lines_of_the_records_are_counted_right() -> None:

@@ -350,7 +350,7 @@ def formats(new_place: NewPlace) -> Build:
     write_grade_reports(place)
     write_profiles(place)
     write_names(place)
-    return place.build("engy").passed()
+    return place.build("engy").passed().proved()
 
 
 def latest_runs(formats: Build, course: str) -> list[str]:

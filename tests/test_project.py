@@ -70,12 +70,14 @@ def test_dbt_has_nothing_to_deprecate(project: Project) -> None:
         assert "deprecat" not in output.lower(), output
 
 
-def test_all_unit_tests_pass(project: Project, new_place: NewPlace) -> None:
+def test_all_that_proves_the_sql_passes(project: Project, new_place: NewPlace) -> None:
     place = new_place()
     shutil.copytree(project.demo.place.database, place.database)
-    build = place.run_dbt("demo", "test", "--select", "test_type:unit", "--vars", "program: demo").passed()
+    build = place.run_dbt(
+        "demo", "test", "--select", "test_type:unit", "tag:proof", "--vars", "program: demo"
+    ).passed()
     # dbt counts the hook that publishes, too
-    count = len(project.manifest["unit_tests"]) + 1
+    count = len(project.manifest["unit_tests"]) + len(project.proofs()) + 1
     assert f"Done. PASS={count} WARN=0 ERROR=0 SKIP=0 NO-OP=0 TOTAL={count}" in build.output
 
 

@@ -522,7 +522,9 @@ def build(
             raise ReaderError(message) from error
         cluster.build(variables)
         return
-    command = [dbt_command(), "build", "--vars", json.dumps(variables)]
+    # dbt parses anew where the variables are others, so each program has a place of its own for that.
+    place = ["--target-path", f"target/{program}", "--no-write-json"]
+    command = [dbt_command(), "build", *place, "--vars", json.dumps(variables)]
     done = subprocess.run(command, cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
     if done.returncode:
         message = f"The build of {program} did not succeed: dbt's messages above tell why."

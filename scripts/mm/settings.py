@@ -22,7 +22,7 @@ class ReaderError(Exception):
 
 
 def database_dir() -> Path:
-    """Return the folder of the published databases and send logs: MM_DATABASE_DIR, else `database`.
+    """Return the folder of the published databases and the ledger: MM_DATABASE_DIR, else `database`.
 
     A relative path starts at the project's root, where dbt runs, not at the current folder.
     """

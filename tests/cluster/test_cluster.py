@@ -233,13 +233,15 @@ def test_nothing_that_a_cluster_says_names_a_learner(everything: tuple[Path, Bui
     assert "pupil" not in on_cluster.output.lower()
 
 
-def test_all_unit_tests_pass_on_spark(everything: tuple[Path, Build, Build], project: Project) -> None:
+def test_all_that_proves_the_sql_passes_on_spark(
+    everything: tuple[Path, Build, Build], project: Project
+) -> None:
     """Plain dbt finds the tables that the build left, as it does wherever there is a metastore."""
     place = everything[2].place
     done = subprocess.run(
         [
             *(DBT, "test", "--target", "cluster", "--target-path", "target/cluster"),
-            *("--vars", "program: lgdm", "--select", "test_type:unit"),
+            *("--vars", "program: lgdm", "--select", "test_type:unit", "tag:proof"),
         ],
         cwd=place.root,
         env=place.environment | {"MM_SPARK_MASTER": "local[2]", "SPARK_LOCAL_IP": "127.0.0.1"},
@@ -251,7 +253,7 @@ def test_all_unit_tests_pass_on_spark(everything: tuple[Path, Build, Build], pro
     )
     assert done.returncode == 0, done.stdout
     # dbt counts the hook that publishes, too
-    count = len(project.manifest["unit_tests"]) + 1
+    count = len(project.manifest["unit_tests"]) + len(project.proofs()) + 1
     assert f"PASS={count} WARN=0 ERROR=0" in done.stdout
 
 

@@ -132,6 +132,7 @@ def test_a_damaged_folder_is_the_same_on_both_engines(number: int, new_place: Ne
     on_laptop = place.build("demo")
     kept = place.root / "laptop.duckdb"
     if on_laptop.published.exists():
+        on_laptop.proved()
         on_laptop.published.rename(kept)
     on_cluster = build(place, "demo")
     assert said(on_cluster) == said(on_laptop)
