@@ -46,14 +46,6 @@ stages_by_country as (
     select * from {{ ref('stages_by_country') }}
 ),
 
-courses_by_country_and_track as (
-    select * from {{ ref('courses_by_country_and_track') }}
-),
-
-course_runs_by_country_and_track as (
-    select * from {{ ref('course_runs_by_country_and_track') }}
-),
-
 learners_by_certificates as (
     select {{ each_of('learners_by_certificates') }} as learners
     from program_summary
@@ -104,18 +96,33 @@ pairs as (
         'learners of all stages' as what,
         (select sum(learners) from stages_by_country) as summed,
         (select count(*) from coursecompletion) as counted
-    {% for step in ['learners', 'attempted', 'passed', 'verified', 'certificate_eligible'] %}
+    {% set steps = {
+        'attempted': 'best_grade > 0', 'passed': 'ever_passed', 'verified_passed': 'is_verified_passed',
+        'certificate_eligible': 'is_certificate_eligible', 'audit_passed': 'is_audit_passed'
+    } %}
+    {% for step, rule in steps.items() %}
         union all
         select
-            '{{ step }} of all courses by country' as what,
-            (select sum({{ step }}) from courses_by_country_and_track) as summed,
-            (select sum({{ step }}) from course_summary) as counted
-        union all
-        select
-            '{{ step }} of all runs by country' as what,
-            (select sum({{ step }}) from course_runs_by_country_and_track) as summed,
-            (select sum({{ step }}) from course_run_summary) as counted
+            '{{ step }} of all courses' as what,
+            (select sum({{ step }}) from course_summary) as summed,
+            (select count(if({{ rule }}, 1, null)) from learner_courses) as counted
     {% endfor %}
+    {% set steps = {
+        'unenrolled': "enrollment_status = 'unenrolled'", 'attempted': 'grade > 0',
+        'certificate_eligible': "certificate_eligible = 'Y'", 'audit_passed': "audit_passed = 'Y'"
+    } %}
+    {% for step, rule in steps.items() %}
+        union all
+        select
+            '{{ step }} of all runs' as what,
+            (select sum({{ step }}) from course_run_summary) as summed,
+            (select count(if({{ rule }}, 1, null)) from course_instancedetails) as counted
+    {% endfor %}
+    union all
+    select
+        'who passed of all countries' as what,
+        (select sum(passed) from country_summary) as summed,
+        (select count(if(courses_passed > 0, 1, null)) from learner_progress) as counted
 ),
 
 -- who is certificate-eligible has passed; passing is no step behind attempting, because of edX's allowlist

@@ -43,7 +43,8 @@ learner_runs as (
         details.grade > 0 as has_attempted,
         details.certificate_eligible = 'Y' or details.grade >= runs.pass_grade as has_passed,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
-        details.certificate_eligible = 'Y' as is_certificate_eligible
+        details.certificate_eligible = 'Y' as is_certificate_eligible,
+        details.audit_passed = 'Y' as has_audit_passed
     from course_instancedetails as details
     inner join runs on details.course_instance = runs.course_instance
     inner join learners on details.learner_id = learners.student_id
@@ -62,7 +63,9 @@ final as (
         count(*) filter (where has_attempted) as attempted,
         count(*) filter (where has_passed) as passed,
         count(*) filter (where is_verified) as verified,
-        count(*) filter (where is_certificate_eligible) as certificate_eligible
+        count(*) filter (where is_certificate_eligible) as certificate_eligible,
+        count(*) filter (where is_verified and is_certificate_eligible) as verified_passed,
+        count(*) filter (where has_audit_passed) as audit_passed
     from learner_runs
     group by course, course_instance, run_position, country, enrollment_track
 )

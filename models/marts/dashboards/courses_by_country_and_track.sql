@@ -37,7 +37,9 @@ final as (
         count(*) filter (where learner_courses.best_grade > 0) as attempted,
         count(*) filter (where learner_courses.ever_passed) as passed,
         count(ever_verified.learner_id) as verified,
-        count(*) filter (where learner_courses.is_certificate_eligible) as certificate_eligible
+        count(*) filter (where learner_courses.is_certificate_eligible) as certificate_eligible,
+        count(*) filter (where learner_courses.is_verified_passed) as verified_passed,
+        count(*) filter (where learner_courses.is_audit_passed) as audit_passed
     from learner_courses
     inner join learners on learner_courses.student_id = learners.student_id
     left join ever_verified

@@ -23,7 +23,8 @@ final as (
         learner_progress.no_certificate_eligible,
         learner_progress.next_course,
         learners.country,
-        count(*) as learners
+        count(*) as learners,
+        count(*) filter (where learner_progress.courses_passed > 0) as passed
     from learner_progress
     inner join learners on learner_progress.student_id = learners.student_id
     group by

@@ -5,8 +5,8 @@ courses as (
     select * from {{ ref('this_program_courses') }}
 ),
 
-learner_progress as (
-    select * from {{ ref('learner_progress') }}
+stages_by_country as (
+    select * from {{ ref('stages_by_country') }}
 ),
 
 numbers as (
@@ -19,11 +19,11 @@ numbers as (
 final as (
     select
         numbers.no_certificate_eligible::integer as no_certificate_eligible,
-        count(learner_progress.student_id) as learners,
-        count(*) filter (where learner_progress.stage = 'one to go') as all_but_one_certified,
-        count(*) filter (where learner_progress.stage = 'series complete') as whole_series_certified
+        coalesce(sum(counted.learners), 0)::bigint as learners,
+        sum(if(counted.stage = 'one to go', counted.learners, 0))::bigint as all_but_one_certified,
+        sum(if(counted.stage = 'series complete', counted.learners, 0))::bigint as whole_series_certified
     from numbers
-    left join learner_progress on numbers.no_certificate_eligible = learner_progress.no_certificate_eligible
+    left join stages_by_country as counted on numbers.no_certificate_eligible = counted.no_certificate_eligible
     group by numbers.no_certificate_eligible
 )
 

@@ -1,10 +1,6 @@
 -- One row per course run, in run order.
 with
 
-course_instancedetails as (
-    select * from {{ ref('course_instancedetails') }}
-),
-
 course_runs as (
     select * from {{ ref('int_course_runs_ordered') }}
 ),
@@ -13,36 +9,22 @@ courses as (
     select * from {{ ref('this_program_courses') }}
 ),
 
-enrollment_tracks as (
-    select * from {{ ref('enrollment_tracks') }}
-),
-
-learner_runs as (
-    select
-        course_runs.course_instance,
-        details.grade > 0 as has_attempted,
-        details.certificate_eligible = 'Y' as is_certificate_eligible,
-        details.certificate_eligible = 'Y' or details.grade >= course_runs.pass_grade as has_passed,
-        coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
-        details.audit_passed = 'Y' as has_audit_passed,
-        details.enrollment_status = 'unenrolled' as has_left
-    from course_runs
-    inner join course_instancedetails as details on course_runs.course_instance = details.course_instance
-    left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
+course_runs_by_country_and_track as (
+    select * from {{ ref('course_runs_by_country_and_track') }}
 ),
 
 counted as (
     select
         course_instance,
-        count(*) as learners,
-        count(*) filter (where has_left) as unenrolled,
-        count(*) filter (where has_attempted) as attempted,
-        count(*) filter (where has_passed) as passed,
-        count(*) filter (where is_verified) as verified,
-        count(*) filter (where is_verified and is_certificate_eligible) as verified_passed,
-        count(*) filter (where is_certificate_eligible) as certificate_eligible,
-        count(*) filter (where has_audit_passed) as audit_passed
-    from learner_runs
+        sum(learners)::bigint as learners,
+        sum(unenrolled)::bigint as unenrolled,
+        sum(attempted)::bigint as attempted,
+        sum(passed)::bigint as passed,
+        sum(verified)::bigint as verified,
+        sum(verified_passed)::bigint as verified_passed,
+        sum(certificate_eligible)::bigint as certificate_eligible,
+        sum(audit_passed)::bigint as audit_passed
+    from course_runs_by_country_and_track
     group by course_instance
 ),
 

@@ -5,12 +5,8 @@ this_program as (
     select * from {{ ref('this_program') }}
 ),
 
-learners as (
-    select * from {{ ref('learners') }}
-),
-
-learner_progress as (
-    select * from {{ ref('learner_progress') }}
+stages_by_country as (
+    select * from {{ ref('stages_by_country') }}
 ),
 
 certificate_summary as (
@@ -24,16 +20,12 @@ by_certificates as (
 
 counted as (
     select
-        count(*) as learners,
-        count(*) filter (where stage = 'series complete') as whole_series_certified,
-        count(*) filter (where stage = 'one to go') as all_but_one_certified,
-        count(*) filter (where no_certificate_eligible > 0) as with_a_certificate
-    from learner_progress
-),
-
-countries as (
-    select count(distinct country) as countries
-    from learners
+        coalesce(sum(learners), 0)::bigint as learners,
+        coalesce(sum(if(stage = 'series complete', learners, 0)), 0)::bigint as whole_series_certified,
+        coalesce(sum(if(stage = 'one to go', learners, 0)), 0)::bigint as all_but_one_certified,
+        coalesce(sum(if(no_certificate_eligible > 0, learners, 0)), 0)::bigint as with_a_certificate,
+        count(distinct country) as countries
+    from stages_by_country
 ),
 
 final as (
@@ -44,11 +36,10 @@ final as (
         counted.with_a_certificate,
         counted.all_but_one_certified,
         counted.whole_series_certified,
-        countries.countries
+        counted.countries
     from this_program
     cross join counted
     cross join by_certificates
-    cross join countries
 )
 
 select * from final
