@@ -23,7 +23,8 @@ final as (
         sum(if(counted.stage = 'one to go', counted.learners, 0))::bigint as all_but_one_certified,
         sum(if(counted.stage = 'series complete', counted.learners, 0))::bigint as whole_series_certified
     from numbers
-    left join stages_by_country as counted on numbers.no_certificate_eligible = counted.no_certificate_eligible
+    left join stages_by_country as counted
+        on numbers.no_certificate_eligible = counted.no_certificate_eligible
     group by numbers.no_certificate_eligible
 )
 
