@@ -25,7 +25,7 @@ learner_runs as (
         details.certificate_eligible = 'Y' or details.grade >= course_runs.pass_grade as has_passed,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
         details.audit_passed = 'Y' as has_audit_passed,
-        details.enrollment_status = 'unenrolled' as has_left
+        {{ has_left('details.enrollment_status') }} as has_left
     from course_runs
     inner join course_instancedetails as details on course_runs.course_instance = details.course_instance
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
