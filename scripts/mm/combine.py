@@ -162,7 +162,7 @@ def _find_retired_elsewhere(
         except
         select student_id from "{program}".main.learners where is_retired;
         create or replace temp table retired_names as
-        select distinct lower(unnest([username, email])) as name
+        select distinct lower(trim(unnest([username, email]))) as name
         from ({learners}) semi join retired using (student_id);
         delete from retired_names where name is null
     """)
