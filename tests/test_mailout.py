@@ -54,12 +54,14 @@ NOT_LEARNERS = csv_text(
 FILES = {
     "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [
         certified(4),
+        certified(40),
         certified(11),
         # staff, under the address of then
         certified(33, email="Somebody@university.example.org"),
     ],
     "UQx_ENGY1x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
-    "UQx_ENGY2x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
+    "UQx_ENGY2x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11), certified(40)],
+    "UQx_ENGY3x_1T2018_grade_report_2018-06-01-0000.csv": [certified(40)],
     "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv": [
         (1, "Pupil1+edx@learners.example.org", "pupil_1", *audited(1)[3:]),
         certified(2),
@@ -88,8 +90,12 @@ FILES = {
         certified(10),
         certified(23, email=" PUPIL24@learners.example.org"),
         certified(24),
+        # on edX's list of those who get a certificate
+        grade_row(41, "0.2", "audit", "Y", "unenrolled"),
+        # edX knows no such status
+        certified(42, "left"),
     ],
-    "UQx_ENGY3x_1T2019_grade_report_2019-06-01-0000.csv": [certified(4), audited(11)],
+    "UQx_ENGY3x_1T2019_grade_report_2019-06-01-0000.csv": [certified(4), audited(11), audited(40)],
     # learner 2 is in engy1x's coming run already
     "UQx_ENGY1x_1T2019a_grade_report_2019-06-01-0000.csv": [grade_row(2, "0.0", "audit")],
 }
@@ -116,6 +122,10 @@ CANDIDATES = [
     (23, "engy2x", 1, "engy0x", "enrol", None),
     (24, "engy2x", 1, "engy0x", "enrol", "same address"),
     (30, "engy0x", 1, "engy1x", "enrol", "address bounced"),
+    # the certificate of engy3x is there, from another run: engy1x is still to go
+    (40, "engy3x", 0, "engy1x", "enrol", "already certified"),
+    (41, "engy2x", 1, "engy0x", "enrol", "unenrolled"),
+    (42, "engy2x", 1, "engy0x", "enrol", "unenrolled"),
     *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
 ]
 QUERY = (
@@ -222,6 +232,8 @@ def test_who_is_no_learner_is_nowhere_but_among_the_rejected_rows(first_build: B
         assert first_build.rows(f"select {column} from {table} where {column} in {STAFF}") == [], table
     query = "select count(*) from rejected_rows where reason = 'not a learner (not_learners.csv)'"
     assert first_build.rows(query) == [(4,)]
+    texts = "select distinct raw_text from rejected_rows where reason = 'not a learner (not_learners.csv)'"
+    assert first_build.rows(texts) == [("withheld: of somebody in not_learners.csv",)]
     # no reason to look at the file
     assert "rows are not used" not in first_build.output
 

@@ -18,7 +18,8 @@ courses as (
 runs as (
     select
         *,
-        {{ tells_of_certificate('certificate_eligible', 'enrollment_track', 'reported_at') }} as tells_of_certificate
+        {{ tells_of_certificate('certificate_eligible', 'enrollment_track', 'reported_at') }}
+        as tells_of_certificate
     from course_instancedetails
 ),
 
