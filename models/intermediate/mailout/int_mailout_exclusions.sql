@@ -55,7 +55,7 @@ final as (
         case
             when learner_progress.certificates_to_go = 0
                 then 'whole series certified'
-            when triggers.trigger_course_verified = 0 and triggers.is_certified
+            when triggers.trigger_course_verified = 0 and triggers.has_certificate
                 then 'already certified'
             when learners.is_retired
                 then 'retired account'

@@ -18,8 +18,7 @@ courses as (
 runs as (
     select
         *,
-        {{ tells_of_certificate('certificate_eligible', 'enrollment_track', 'reported_at') }}
-        as tells_of_certificate
+        {{ tells_of_certificate('certificate_eligible', 'enrollment_track', 'reported_at') }} as is_certified
     from course_instancedetails
 ),
 
@@ -28,7 +27,7 @@ certified as (
         learner_id,
         course
     from runs
-    where tells_of_certificate
+    where is_certified
 ),
 
 final as (
@@ -41,11 +40,11 @@ final as (
         course_runs.link as trigger_course_link,
         course_runs.upgrade_ends_on as trigger_course_upgrade_ends_on,
         course_runs.ends_on as trigger_course_ends_on,
-        if(runs.tells_of_certificate, 1, 0) as trigger_course_verified,
+        if(runs.is_certified, 1, 0) as trigger_course_verified,
         runs.certificate_delivered = 'Y' as is_certificate_delivered,
         runs.enrollment_status,
         runs.reported_at,
-        certified.learner_id is not null as is_certified
+        certified.learner_id is not null as has_certificate
     from runs
     inner join course_runs
         on
@@ -56,7 +55,7 @@ final as (
     left join certified on runs.learner_id = certified.learner_id and runs.course = certified.course
     where
         not courses.is_capstone
-        and (runs.audit_passed = 'Y' or runs.tells_of_certificate)
+        and (runs.audit_passed = 'Y' or runs.is_certified)
 )
 
 select * from final
