@@ -485,3 +485,33 @@ def test_a_course_of_two_programs_is_written_about_once(new_place: NewPlace) -> 
             build = place.build("lgdm").passed()
         assert [envelope.rcpt_tos[0] for envelope in server.accepted] == [address(1), address(3)]
     assert build.rows("from send_log") == []
+
+
+# ---- a run whose files are named in several letter cases ----
+
+
+def test_a_run_is_spelt_one_way_wherever_runs_are_counted(new_place: NewPlace) -> None:
+    place = new_place()
+    cut_off = ("5", "cut off")
+    place.write(
+        "engy", "UQx_ENGY0x_1T2019_grade_report_2019-05-01-0000.csv", grade_report(audited(1), cut_off)
+    )
+    newest = "uqx_engy0x_1t2019"
+    rows = [certified(1), certified(2), *(audited(n, "0.1") for n in range(10, 30)), cut_off]
+    place.write("engy", f"{newest}_grade_report_2019-06-01-0000.csv", grade_report(*rows))
+    profiles = profile_report(profile_row(1, "Ana", "au"), profile_row(2, "Bo", " AU"))
+    place.write("engy", "UQX_ENGY0X_1T2019_student_profile_info_2019-06-02-0000.csv", profiles)
+    assert place.build("engy").passed().rows("select distinct trigger_course_instance from mailout") == [
+        ("UQx_ENGY0x_1T2019",)
+    ]
+    with MailServer("localhost") as server:
+        assert world_of(place, server).mm("send", "engy", "--confirm", 2).returncode == 0
+    build = place.build("engy").passed()
+    for table in (
+        *("course_run_summary", "course_runs_by_country_and_track", "course_instancedetails"),
+        *("progress_over_time", "changes", "report_files", "downloads_by_course_run"),
+        *("rejected_rows_by_reason", "mailout_by_country", "mails_by_day"),
+    ):
+        assert build.rows(f"select distinct course_instance from {table}") == [(newest,)], table
+    assert build.rows("select course, country, tries from mails_by_day") == [("engy0x", "AU", 2)]
+    assert build.rows("select country, learners from country_summary") == [(None, 20), ("AU", 2)]
