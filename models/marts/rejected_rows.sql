@@ -118,7 +118,9 @@ withheld_rows as (
         withheld_accounts.words
     from whole
     inner join withheld_accounts
-        on split_part(whole.raw_text, ',', 1) = withheld_accounts.student_id::string
+        on
+            {{ whole_number("trim(both ' \"' from split_part(whole.raw_text, ',', 1))") }}
+            = withheld_accounts.student_id
     union all
     select
         cells.file_id,

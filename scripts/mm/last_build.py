@@ -55,7 +55,7 @@ def said_beside_reports(connection: duckdb.DuckDBPyConnection, program: str) -> 
                 union all
                 select ltrim(student_id, '0') from edx.student_profile_info
                 union all
-                select split_part(raw_text, ',', 1) from edx.damaged_rows
+                select ltrim(trim(split_part(raw_text, ',', 1), ' "'), '0') from edx.damaged_rows
                 union all
                 select student_id::varchar from mailing.mails where program = $1
             ) as told on retired_elsewhere.student_id::varchar = told.id
