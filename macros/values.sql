@@ -50,12 +50,12 @@
 
 {#- Whether a username is one that edX gives a retired account. NULL for NULL. -#}
 {% macro is_retired_username(text) -%}
-    left(lower({{ text }}), 9) = 'retired__'
+    left(lower(trim({{ text }})), 9) = 'retired__'
 {%- endmacro %}
 
 {#- Whether an address is one that edX gives a retired account. NULL for NULL. -#}
 {% macro is_retired_email(text) -%}
-    lower({{ text }}) like '%.invalid'
+    lower(trim({{ text }})) like '%.invalid'
 {%- endmacro %}
 
 {#- How many days before a day a moment was, as INTEGER; 0 where that day or later, NULL for NULL. -#}
@@ -65,6 +65,18 @@
         null,
         greatest(extract(day from cast({{ day }} as timestamp) - date_trunc('day', {{ moment }})), 0)
     )::integer
+{%- endmacro %}
+
+{#- Whether a grade report's row tells of a certificate. Until June 2018 edX called passing auditors eligible, too;
+    since then it says so of an auditor only where somebody put the learner on a list. -#}
+{% macro tells_of_certificate(certificate_eligible, enrollment_track, reported_at) -%}
+    {{ certificate_eligible }} = 'Y'
+    and (coalesce({{ enrollment_track }}, '') != 'audit' or {{ reported_at }} >= timestamp '2018-06-01')
+{%- endmacro %}
+
+{#- Whether a learner has left a run. Old reports do not tell; a status that nobody knows is no `enrolled`. -#}
+{% macro has_left(enrollment_status) -%}
+    coalesce({{ enrollment_status }}, 'enrolled') != 'enrolled'
 {%- endmacro %}
 
 {#- The kind of mail in words, from trigger_course_verified. -#}

@@ -238,7 +238,7 @@ from staged;
 create table progress_over_time as
 select
     course, course_instance, reported_at, 1 as download_number,
-    count(*) filter (where coalesce(status, '') != 'unenrolled') as enrolled,
+    count(*) filter (where coalesce(status, 'enrolled') = 'enrolled') as enrolled,
     count(*) filter (where grade > 0) as attempted,
     count(*) filter (where eligible = 'Y' or grade >= pass_grade) as passed,
     count(*) filter (where track in ('verified', 'masters')) as verified,

@@ -108,7 +108,7 @@ pairs as (
             (select count(if({{ rule }}, 1, null)) from learner_courses) as counted
     {% endfor %}
     {% set steps = {
-        'unenrolled': "enrollment_status = 'unenrolled'", 'attempted': 'grade > 0',
+        'unenrolled': has_left('enrollment_status'), 'attempted': 'grade > 0',
         'certificate_eligible': "certificate_eligible = 'Y'", 'audit_passed': "audit_passed = 'Y'"
     } %}
     {% for step, rule in steps.items() %}

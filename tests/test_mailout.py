@@ -54,12 +54,14 @@ NOT_LEARNERS = csv_text(
 FILES = {
     "UQx_ENGY0x_1T2018_grade_report_2018-06-01-0000.csv": [
         certified(4),
+        certified(40),
         certified(11),
         # staff, under the address of then
         certified(33, email="Somebody@university.example.org"),
     ],
     "UQx_ENGY1x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
-    "UQx_ENGY2x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11)],
+    "UQx_ENGY2x_1T2018_grade_report_2018-06-01-0000.csv": [certified(4), certified(11), certified(40)],
+    "UQx_ENGY3x_1T2018_grade_report_2018-06-01-0000.csv": [certified(40)],
     "UQx_ENGY0x_1T2019_grade_report_2019-06-01-0000.csv": [
         (1, "Pupil1+edx@learners.example.org", "pupil_1", *audited(1)[3:]),
         certified(2),
@@ -88,8 +90,12 @@ FILES = {
         certified(10),
         certified(23, email=" PUPIL24@learners.example.org"),
         certified(24),
+        # on edX's list of those who get a certificate
+        grade_row(41, "0.2", "audit", "Y", "unenrolled"),
+        # edX knows no such status
+        certified(42, "left"),
     ],
-    "UQx_ENGY3x_1T2019_grade_report_2019-06-01-0000.csv": [certified(4), audited(11)],
+    "UQx_ENGY3x_1T2019_grade_report_2019-06-01-0000.csv": [certified(4), audited(11), audited(40)],
     # learner 2 is in engy1x's coming run already
     "UQx_ENGY1x_1T2019a_grade_report_2019-06-01-0000.csv": [grade_row(2, "0.0", "audit")],
 }
@@ -116,6 +122,10 @@ CANDIDATES = [
     (23, "engy2x", 1, "engy0x", "enrol", None),
     (24, "engy2x", 1, "engy0x", "enrol", "same address"),
     (30, "engy0x", 1, "engy1x", "enrol", "address bounced"),
+    # the certificate of engy3x is there, from another run: engy1x is still to go
+    (40, "engy3x", 0, "engy1x", "enrol", "already certified"),
+    (41, "engy2x", 1, "engy0x", "enrol", "unenrolled"),
+    (42, "engy2x", 1, "engy0x", "enrol", "unenrolled"),
     *((student_id, "engy0x", 1, "engy1x", "enrol", "unsubscribed") for student_id in OPTED_OUT),
 ]
 QUERY = (
@@ -222,6 +232,8 @@ def test_who_is_no_learner_is_nowhere_but_among_the_rejected_rows(first_build: B
         assert first_build.rows(f"select {column} from {table} where {column} in {STAFF}") == [], table
     query = "select count(*) from rejected_rows where reason = 'not a learner (not_learners.csv)'"
     assert first_build.rows(query) == [(4,)]
+    texts = "select distinct raw_text from rejected_rows where reason = 'not a learner (not_learners.csv)'"
+    assert first_build.rows(texts) == [("withheld: of somebody in not_learners.csv",)]
     # no reason to look at the file
     assert "rows are not used" not in first_build.output
 
@@ -473,3 +485,33 @@ def test_a_course_of_two_programs_is_written_about_once(new_place: NewPlace) -> 
             build = place.build("lgdm").passed()
         assert [envelope.rcpt_tos[0] for envelope in server.accepted] == [address(1), address(3)]
     assert build.rows("from send_log") == []
+
+
+# ---- a run whose files are named in several letter cases ----
+
+
+def test_a_run_is_spelt_one_way_wherever_runs_are_counted(new_place: NewPlace) -> None:
+    place = new_place()
+    cut_off = ("5", "cut off")
+    place.write(
+        "engy", "UQx_ENGY0x_1T2019_grade_report_2019-05-01-0000.csv", grade_report(audited(1), cut_off)
+    )
+    newest = "uqx_engy0x_1t2019"
+    rows = [certified(1), certified(2), *(audited(n, "0.1") for n in range(10, 30)), cut_off]
+    place.write("engy", f"{newest}_grade_report_2019-06-01-0000.csv", grade_report(*rows))
+    profiles = profile_report(profile_row(1, "Ana", "au"), profile_row(2, "Bo", " AU"))
+    place.write("engy", "UQX_ENGY0X_1T2019_student_profile_info_2019-06-02-0000.csv", profiles)
+    assert place.build("engy").passed().rows("select distinct trigger_course_instance from mailout") == [
+        ("UQx_ENGY0x_1T2019",)
+    ]
+    with MailServer("localhost") as server:
+        assert world_of(place, server).mm("send", "engy", "--confirm", 2).returncode == 0
+    build = place.build("engy").passed()
+    for table in (
+        *("course_run_summary", "course_runs_by_country_and_track", "course_instancedetails"),
+        *("progress_over_time", "changes", "report_files", "downloads_by_course_run"),
+        *("rejected_rows_by_reason", "mailout_by_country", "mails_by_day"),
+    ):
+        assert build.rows(f"select distinct course_instance from {table}") == [(newest,)], table
+    assert build.rows("select course, country, tries from mails_by_day") == [("engy0x", "AU", 2)]
+    assert build.rows("select country, learners from country_summary") == [(None, 20), ("AU", 2)]

@@ -166,7 +166,7 @@ def write_profiles(place: Place) -> None:
             # All but the username is missing: name and country are the older profile's, the address
             # the grade report's.
             profile_row(121, "None", "None", email="None"),
-            # Somebody is called "none", and nobody is in the country "NONE".
+            # Somebody is called "none", and nobody is in a country of that name.
             profile_row(106, "none", "none"),
             profile_row(107, "", ""),
             profile_row(118, ODD_NAME, "NA", username="Pupil_118", email="Pupil118@Learners.Example.ORG"),
@@ -232,7 +232,7 @@ WIDE_ROWS = [
     # passed in an old run, failed in the newest, never eligible
     wide(105, "audit N | - - | - - | - - | - -", 0, 0),
     # just the pass grade
-    wide(106, "audit Y | - - | - - | - - | - -", 0, 1, called="none", country="none"),
+    wide(106, "audit Y | - - | - - | - - | - -", 0, 1, called="none"),
     # just below it
     wide(107, "audit N | - - | - - | - - | - -", 0, 0),
     # the capstone's certificate counts

@@ -91,7 +91,7 @@ unknown_statuses as (
     select
         'The enrollment status ' || enrollment_status
         || ' is unknown: it is in ' || count(*)
-        || ' rows, whose learners are not written to.' as message
+        || ' rows, which count as unenrolled.' as message
     from course_instancedetails
     where enrollment_status not in ('enrolled', 'unenrolled')
     group by enrollment_status

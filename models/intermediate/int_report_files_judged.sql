@@ -89,7 +89,15 @@ ranked as (
             -- what is of no run, as opt-in lists are, supersedes nothing
             partition by coalesce(run_key, file_name), report_kind, why_ignored is null
             order by stamp_rank desc
-        ) as newest_file_name
+        ) as newest_file_name,
+        -- as the newest grade report spells it, so that a run is one run wherever one counts or filters
+        first_value(course_instance) over (
+            partition by run_key
+            order by
+                why_ignored is null desc,
+                coalesce(report_kind, '') = 'grade_report' desc,
+                stamp_rank desc
+        ) as run_as_spelt
     from judged
 ),
 
@@ -100,7 +108,7 @@ final as (
         path,
         report_kind,
         course,
-        course_instance,
+        run_as_spelt as course_instance,
         run_key,
         run_code,
         reported_at,

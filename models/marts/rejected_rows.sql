@@ -12,8 +12,16 @@ retired_accounts as (
     select * from {{ ref('int_retired_accounts') }}
 ),
 
-learner_sayings as (
-    select * from {{ ref('int_learner_sayings') }}
+not_learners as (
+    select * from {{ ref('int_not_learners') }}
+),
+
+not_learner_lines as (
+    select * from {{ ref('stg_mailing__not_learners') }}
+),
+
+account_sayings as (
+    select * from {{ ref('int_account_sayings') }}
     -- who said what is looked through only for rows that there are
     where {{ files != [] }}
 ),
@@ -47,19 +55,44 @@ whole as (
     left join found on rejected_rows.path = found.path and rejected_rows.line = found.line
 ),
 
-retired_sayings as (
+withheld_accounts as (
     select
-        lower(learner_sayings.username) as username,
-        lower(learner_sayings.email) as email
-    from learner_sayings
-    semi join retired_accounts on learner_sayings.student_id = retired_accounts.student_id
+        student_id,
+        'withheld: of a retired account' as words
+    from retired_accounts
+    union all
+    select
+        student_id,
+        'withheld: of somebody in not_learners.csv' as words
+    from not_learners
 ),
 
--- who a retired learner was, in any download
-retired_names as (
-    select username as cell from retired_sayings
+withheld_sayings as (
+    select
+        withheld_accounts.words,
+        account_sayings.username,
+        account_sayings.email
+    from account_sayings
+    inner join withheld_accounts on account_sayings.student_id = withheld_accounts.student_id
+    union all
+    select
+        'withheld: of somebody in not_learners.csv' as words,
+        username,
+        email
+    from not_learner_lines
+),
+
+-- who they were, in any download or mail
+withheld_names as (
+    select
+        words,
+        username as cell
+    from withheld_sayings
     union
-    select email as cell from retired_sayings
+    select
+        words,
+        email as cell
+    from withheld_sayings
 ),
 
 -- a row of the wrong width has no student id that is read: its first cell, or another one, tells whose it is
@@ -71,21 +104,41 @@ cells as (
     from whole
 ),
 
-rows_of_retired as (
+withheld_rows as (
     select
-        file_id,
-        line
+        whole.file_id,
+        whole.line,
+        withheld_accounts.words
     from whole
-    where
-        student_id in (select retired_accounts.student_id from retired_accounts)
-        or split_part(raw_text, ',', 1) in (select retired_accounts.student_id::string from retired_accounts)
-    union
+    inner join withheld_accounts on whole.student_id = withheld_accounts.student_id
+    union all
+    select
+        whole.file_id,
+        whole.line,
+        withheld_accounts.words
+    from whole
+    inner join withheld_accounts
+        on
+            {{ whole_number("trim(both ' \"' from split_part(whole.raw_text, ',', 1))") }}
+            = withheld_accounts.student_id
+    union all
     select
         cells.file_id,
-        cells.line
+        cells.line,
+        withheld_names.words
     from cells
-    semi join retired_names
-        on trim(both ' "' || chr(13) || chr(10) from cells.cell) = retired_names.cell
+    inner join withheld_names
+        on trim(both ' "' || chr(13) || chr(10) from cells.cell) = withheld_names.cell
+),
+
+withheld as (
+    select
+        file_id,
+        line,
+        -- a retired account stays one, whoever had it
+        min(words) as words
+    from withheld_rows
+    group by file_id, line
 ),
 
 final as (
@@ -93,9 +146,9 @@ final as (
         whole.file_name,
         whole.line,
         whole.reason,
-        if(rows_of_retired.line is null, whole.raw_text, 'withheld: of a retired account') as raw_text
+        coalesce(withheld.words, whole.raw_text) as raw_text
     from whole
-    left join rows_of_retired on whole.file_id = rows_of_retired.file_id and whole.line = rows_of_retired.line
+    left join withheld on whole.file_id = withheld.file_id and whole.line = withheld.line
 )
 
 select * from final

@@ -34,7 +34,7 @@ final as (
         report_files.reported_at,
         case
             when typed.student_id is null
-                then 'its student id is not a whole number'
+                then 'its student id is not an id: digits only, 18 at most'
             -- weights of more than 100 % and overrides give more than 1; 65 for 65 % would pass any course
             when typed.grade is null or typed.grade not between 0 and 2
                 then 'its grade is not a number from 0 to 2'

@@ -19,7 +19,8 @@ typed as (
         nullif(nullif(username, 'None'), '') as username,
         nullif(nullif(email, 'None'), '') as email,
         nullif(nullif(name, 'None'), '') as name,
-        nullif(nullif(country, 'None'), '') as country
+        -- by hand it comes in any case and with blanks
+        nullif(nullif(upper(trim(country)), 'NONE'), '') as country
     from student_profile_info
 ),
 
@@ -28,7 +29,7 @@ final as (
         typed.*,
         report_files.file_name,
         report_files.reported_at,
-        if(typed.student_id is null, 'its id is not a whole number', null) as rejected_reason
+        if(typed.student_id is null, 'its id is not an id: digits only, 18 at most', null) as rejected_reason
     from typed
     inner join report_files on typed.file_id = report_files.file_id
 )

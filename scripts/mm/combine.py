@@ -25,7 +25,11 @@ _DATABASE = "_combined"
 _OF_THE_RETIRED = {
     **dict.fromkeys(("username", "email", "name", "student_name", "country", "detail"), "null"),
     "is_retired": "true",
-    "excluded_reason": "if(excluded_reason = 'whole series certified', excluded_reason, 'retired account')",
+    # the reasons before it are about certificates
+    "excluded_reason": (
+        "if(excluded_reason in ('whole series certified', 'already certified'), excluded_reason,"
+        " 'retired account')"
+    ),
 }
 _MAILOUTS = {"mailout", "mailout_audit_passed", "mailout_certificate_eligible"}
 # Whose a rejected row is its first cell tells, or another one by a name.
@@ -162,7 +166,7 @@ def _find_retired_elsewhere(
         except
         select student_id from "{program}".main.learners where is_retired;
         create or replace temp table retired_names as
-        select distinct lower(unnest([username, email])) as name
+        select distinct lower(trim(unnest([username, email]))) as name
         from ({learners}) semi join retired using (student_id);
         delete from retired_names where name is null
     """)

@@ -55,7 +55,7 @@ def said_beside_reports(connection: duckdb.DuckDBPyConnection, program: str) -> 
                 union all
                 select ltrim(student_id, '0') from edx.student_profile_info
                 union all
-                select split_part(raw_text, ',', 1) from edx.damaged_rows
+                select ltrim(trim(split_part(raw_text, ',', 1), ' "'), '0') from edx.damaged_rows
                 union all
                 select student_id::varchar from mailing.mails where program = $1
             ) as told on retired_elsewhere.student_id::varchar = told.id
@@ -104,7 +104,7 @@ def has_newly_retired(connection: duckdb.DuckDBPyConnection, newest_file_id: int
             union all
             select file_id, student_id, username, email from edx.student_profile_info
         )
-        where (starts_with(lower(username), 'retired__') or ends_with(lower(email), '.invalid'))
+        where (starts_with(lower(trim(username)), 'retired__') or ends_with(lower(trim(email)), '.invalid'))
     """
     found = connection.execute(
         f"select exists ({retired} and file_id > $1 except {retired} and file_id <= $1)", [newest_file_id]

@@ -55,9 +55,11 @@ final as (
         case
             when learner_progress.certificates_to_go = 0
                 then 'whole series certified'
+            when triggers.trigger_course_verified = 0 and triggers.has_certificate
+                then 'already certified'
             when learners.is_retired
                 then 'retired account'
-            when coalesce(triggers.enrollment_status, 'enrolled') != 'enrolled'
+            when {{ has_left('triggers.enrollment_status') }}
                 then 'unenrolled'
             when
                 this_program.certificate_mail = 'delivered'

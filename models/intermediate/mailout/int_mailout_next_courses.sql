@@ -13,6 +13,10 @@ course_runs as (
     select * from {{ ref('this_program_course_runs') }}
 ),
 
+enrollment_tracks as (
+    select * from {{ ref('enrollment_tracks') }}
+),
+
 course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
 ),
@@ -31,7 +35,7 @@ runs as (
         case
             when details.learner_id is null
                 then least(course_runs.enrollment_ends_on, course_runs.upgrade_ends_on, course_runs.ends_on)
-            when details.enrollment_track = 'audit'
+            when not coalesce(enrollment_tracks.is_verified = 'true', false)
                 then least(course_runs.upgrade_ends_on, course_runs.ends_on)
             else course_runs.ends_on
         end as open_until
@@ -42,7 +46,8 @@ runs as (
         on
             needed_courses.student_id = details.learner_id
             and lower(course_runs.course_instance) = lower(details.course_instance)
-            and coalesce(details.enrollment_status, '') != 'unenrolled'
+            and not ({{ has_left('details.enrollment_status') }})
+    left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
 ),
 
 judged as (

@@ -15,9 +15,24 @@ courses as (
     select * from {{ ref('this_program_courses') }}
 ),
 
+runs as (
+    select
+        *,
+        {{ tells_of_certificate('certificate_eligible', 'enrollment_track', 'reported_at') }} as is_certified
+    from course_instancedetails
+),
+
+certified as (
+    select distinct
+        learner_id,
+        course
+    from runs
+    where is_certified
+),
+
 final as (
     select
-        details.learner_id as student_id,
+        runs.learner_id as student_id,
         courses.course as trigger_course,
         courses.position as trigger_position,
         course_runs.course_instance as trigger_course_instance,
@@ -26,23 +41,22 @@ final as (
         course_runs.upgrade_ends_on as trigger_course_upgrade_ends_on,
         -- where no deadline is known: nobody can upgrade in a run that has ended
         coalesce(course_runs.upgrade_ends_on, course_runs.ends_on) as trigger_course_open_until,
-        if(details.enrollment_track = 'audit', 0, 1) as trigger_course_verified,
-        details.certificate_delivered = 'Y' as is_certificate_delivered,
-        details.enrollment_status,
-        details.reported_at
-    from course_instancedetails as details
+        if(runs.is_certified, 1, 0) as trigger_course_verified,
+        runs.certificate_delivered = 'Y' as is_certificate_delivered,
+        runs.enrollment_status,
+        runs.reported_at,
+        certified.learner_id is not null as has_certificate
+    from runs
     inner join course_runs
         on
-            details.course = course_runs.course
-            and lower(details.course_instance) = lower(course_runs.course_instance)
+            runs.course = course_runs.course
+            and lower(runs.course_instance) = lower(course_runs.course_instance)
             and course_runs.run_role = 'current'
     inner join courses on course_runs.course = courses.course
+    left join certified on runs.learner_id = certified.learner_id and runs.course = certified.course
     where
         not courses.is_capstone
-        and (
-            details.audit_passed = 'Y'
-            or (coalesce(details.enrollment_track, '') != 'audit' and details.certificate_eligible = 'Y')
-        )
+        and (runs.audit_passed = 'Y' or runs.is_certified)
 )
 
 select * from final

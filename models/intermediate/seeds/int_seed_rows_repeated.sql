@@ -75,7 +75,7 @@ keys as (
     from course_runs
     where run_role = 'coming'
     union all
-    select 'course_runs.csv, past run ' || course_instance || ' of course ' || course as seed_row
+    select 'course_runs.csv, past run ' || lower(course_instance) || ' of course ' || course as seed_row
     from course_runs
     where run_role = 'past'
     union all

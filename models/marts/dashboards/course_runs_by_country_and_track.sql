@@ -39,7 +39,7 @@ learner_runs as (
         runs.run_position,
         learners.country,
         details.enrollment_track,
-        details.enrollment_status = 'unenrolled' as has_left,
+        {{ has_left('details.enrollment_status') }} as has_left,
         details.grade > 0 as has_attempted,
         details.certificate_eligible = 'Y' or details.grade >= runs.pass_grade as has_passed,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,

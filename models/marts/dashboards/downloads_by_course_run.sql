@@ -12,14 +12,14 @@ this_program as (
 runs as (
     select
         course,
-        max(course_instance) as course_instance,
+        course_instance,
         max(reported_at) filter (where report_kind = 'grade_report') as grades_reported_at,
         max(reported_at) filter (where report_kind = 'student_profile_info') as profiles_reported_at,
         max(learners_gone) as learners_gone,
         max(certificates_gone) as certificates_gone
     from report_files
     where status = 'used' and course_instance is not null
-    group by course, lower(course_instance)
+    group by course, course_instance
 ),
 
 final as (

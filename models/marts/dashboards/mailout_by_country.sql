@@ -5,6 +5,10 @@ mailout_candidates as (
     select * from {{ ref('mailout_candidates') }}
 ),
 
+course_runs as (
+    select * from {{ ref('int_course_runs_ordered') }}
+),
+
 learners as (
     select * from {{ ref('learners') }}
 ),
@@ -12,12 +16,14 @@ learners as (
 candidates as (
     select
         mailout_candidates.trigger_course as course,
-        mailout_candidates.trigger_course_instance as course_instance,
+        course_runs.course_instance,
         {{ mail_kind('mailout_candidates.trigger_course_verified') }} as mail,
         coalesce(mailout_candidates.excluded_reason, 'gets a mail') as outcome,
         mailout_candidates.next_course,
         learners.country
     from mailout_candidates
+    inner join course_runs
+        on lower(mailout_candidates.trigger_course_instance) = lower(course_runs.course_instance)
     inner join learners on mailout_candidates.student_id = learners.student_id
 ),
 

@@ -16,14 +16,19 @@ learners as (
 tries as (
     select
         course_runs.course,
-        send_log.trigger_course_instance as course_instance,
+        coalesce(
+            course_runs.course_instance,
+            -- of a run without a grade report, any spelling that is always the same
+            max(send_log.trigger_course_instance) over (partition by lower(send_log.trigger_course_instance))
+        ) as course_instance,
         learners.country,
         {{ mail_kind('send_log.trigger_course_verified') }} as mail,
         send_log.status,
         -- a line of the log that was cut off has no time
         cast(coalesce(send_log.intended_at, send_log.ended_at) as date) as tried_on
     from send_log
-    left join course_runs on send_log.trigger_course_instance = course_runs.course_instance
+    left join course_runs
+        on lower(send_log.trigger_course_instance) = lower(course_runs.course_instance)
     left join learners on send_log.student_id = learners.student_id
 ),
 

@@ -23,7 +23,7 @@ states as (
         history.grade >= course_runs.pass_grade as has_passed,
         history.certificate_eligible = 'Y' as is_certified,
         coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
-        history.is_reported and coalesce(history.enrollment_status, '') != 'unenrolled' as is_enrolled
+        history.is_reported and not ({{ has_left('history.enrollment_status') }}) as is_enrolled
     from learner_course_history as history
     inner join course_runs on history.course_instance = course_runs.course_instance
     left join enrollment_tracks on history.enrollment_track = enrollment_tracks.track
@@ -116,7 +116,7 @@ final as (
                 when 'newly certified' then moves.is_certified and not coalesce(moves.was_certified, false)
                 when 'upgraded' then moves.is_verified and not coalesce(moves.was_verified, true)
                 when 'unenrolled'
-                    then moves.enrollment_status = 'unenrolled' and coalesce(moves.was_enrolled, false)
+                    then {{ has_left('moves.enrollment_status') }} and coalesce(moves.was_enrolled, false)
                 when 'came back' then moves.is_enrolled and not coalesce(moves.was_enrolled, true)
                 when 'not in the report' then not moves.is_reported and moves.was_reported
             end

@@ -28,7 +28,7 @@ rated_downloads as (
 counted as (
     select
         downloaded.file_id,
-        count(*) filter (where coalesce(downloaded.enrollment_status, '') != 'unenrolled') as enrolled,
+        count(*) filter (where not ({{ has_left('downloaded.enrollment_status') }})) as enrolled,
         count(*) filter (where downloaded.grade > 0) as with_a_grade,
         count(*) filter (
             where downloaded.certificate_eligible = 'Y' or downloaded.grade >= rated_downloads.pass_grade

@@ -55,7 +55,12 @@ final as (
             else ''
         end
         || '; '
-        || coalesce('next is ' || next_course_title, 'no course of the series is left') as stage_reason,
+        || case
+            when next_course_title is not null then 'next is ' || next_course_title
+            -- another track may have one
+            when track_count > 1 then 'nothing is left of this track'
+            else 'no course of the series is left'
+        end as stage_reason,
         track,
         certificates_required,
         certificates_to_go

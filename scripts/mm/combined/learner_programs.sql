@@ -14,7 +14,7 @@ comment on column learner_programs.stage is 'The furthest that applies, as in le
 comment on column learner_programs.no_certificate_eligible is
 'In how many of the program''s courses edX calls the learner certificate-eligible, the capstone included.';
 comment on column learner_programs.is_complete is
-'Whether the learner has all certificates that the series needs.';
+'Whether the learner has all certificates of some track of the program.';
 
 insert into learner_programs
 select

@@ -1,0 +1,144 @@
+"""What columns say in words: their descriptions list each wording of the code, in the order of precedence."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+from project_fixtures import Project
+from report_fixtures import PROJECT
+
+EDX_FILES = ast.parse((PROJECT / "scripts" / "mm" / "edx_files.py").read_text("utf-8"))
+
+
+def between(path: str, start: str, end: str) -> str:
+    """Return the part of a model from `start` to `end`, which must be there once."""
+    sql = (PROJECT / "models" / path).read_text("utf-8")
+    [found] = re.findall(f"{re.escape(start)}(?:(?!{re.escape(start)}).)*?{re.escape(end)}", sql, re.DOTALL)
+    return found
+
+
+def parts(texts: list[str]) -> list[str]:
+    """Split texts where they say what differs, and leave out what is no word."""
+    cut = [part.strip(" ,;:") for text in texts for part in text.split("...")]
+    return [part for part in cut if part]
+
+
+def sql_parts(*expressions: str) -> list[str]:
+    """Return the texts of expressions in their order, less those of conditions."""
+    sql = " ".join(expressions)
+    sql = re.sub(r"\bwhen\b.*?\bthen\b", " ", sql, flags=re.DOTALL)
+    sql = re.sub(r"--[^\n]*|'\s*\|\|\s*'", "", sql)
+    return parts([text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", sql)])
+
+
+def python_texts(node: ast.AST) -> Iterator[str]:
+    """Go through the texts below a node, with ... for what differs."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from python_texts(child)
+
+
+def returned_by(function: str) -> list[str]:
+    [found] = (n for n in ast.walk(EDX_FILES) if isinstance(n, ast.FunctionDef) and n.name == function)
+    returned = [node for node in ast.walk(found) if isinstance(node, ast.Return)]
+    return [text for node in returned for text in python_texts(node)]
+
+
+def why_files_are_ignored() -> list[str]:
+    """Return what Python says, in no order, as a file is of one kind."""
+    texts = returned_by("_look_alike")
+    for node in ast.walk(EDX_FILES):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) == "report.ignored" and not isinstance(
+                node.value, ast.Subscript | ast.Call
+            ):
+                texts += python_texts(node.value)
+            if ast.unparse(target) == "_OTHER_ENDINGS":
+                texts += [text for text in python_texts(node.value) if not text.startswith(".")]
+    return texts
+
+
+def description(project: Project, model: str, column: str) -> str:
+    return project.manifest["nodes"][f"model.micromastersreports.{model}"]["columns"][column]["description"]
+
+
+def described(project: Project, model: str, column: str) -> list[str]:
+    return parts(re.findall(r"`([^`]+)`", description(project, model, column)))
+
+
+CHANGES, INTERMEDIATE = "marts/history/changes.sql", "intermediate"
+EXCLUSIONS = f"{INTERMEDIATE}/mailout/int_mailout_exclusions.sql"
+CHOICES = f"{INTERMEDIATE}/mailout/int_mailout_choices.sql"
+JUDGED = f"{INTERMEDIATE}/int_report_files_judged.sql"
+GRADES, PROFILES = (f"{INTERMEDIATE}/int_{kind}_report_rows.sql" for kind in ("grade", "profile"))
+
+EXCLUDED = sql_parts(
+    between(EXCLUSIONS, "case", "end as excluded_reason"),
+    between(CHOICES, "own_reason,", "as learners_reason"),
+    between(CHOICES, "learners_reason,", "as excluded_reason"),
+)
+REJECTED = [
+    *parts(returned_by("damage")),
+    *sql_parts(
+        between(GRADES, "grade_report_rows.rejected_reason,", "as rejected_reason"),
+        between("staging/stg_edx__grade_report_rows.sql", "case", "end as rejected_reason"),
+        between("staging/stg_edx__profile_report_rows.sql", "if(typed", "as rejected_reason"),
+        between(f"{INTERMEDIATE}/int_report_rows_rejected.sql", "'line '", "as reason"),
+    ),
+]
+STAGE_REASON = sql_parts(between("marts/summary/learner_progress.sql", "'passed '", "as stage_reason"))
+BEFORE, AFTER = (sql_parts(between(CHANGES, "case kinds", f"end as {name}")) for name in ("before", "after"))
+WHY_NOT_USED = sql_parts(
+    between(JUDGED, "when ignored_reason", "end as why_ignored"),
+    between(JUDGED, "then 'ignored'", "end as reason").split("end as status")[1],
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "wordings"),
+    [
+        ("learner_progress", "stage_reason", STAGE_REASON),
+        ("changes", "before", BEFORE),
+        ("changes", "after", AFTER),
+        ("mailout_candidates", "excluded_reason", EXCLUDED),
+        ("rejected_rows", "reason", REJECTED),
+    ],
+)
+def test_a_description_lists_the_wordings_in_their_order(
+    project: Project, model: str, column: str, wordings: list[str]
+) -> None:
+    assert described(project, model, column) == wordings
+
+
+def test_why_a_file_is_not_used_is_listed(project: Project) -> None:
+    found = described(project, "report_files", "reason")
+    by_run = found[-len(WHY_NOT_USED) :]
+    assert by_run == WHY_NOT_USED
+    # those by name and kind go before: in one order, as no two apply
+    assert sorted(found[: -len(by_run)]) == sorted(set(parts(why_files_are_ignored())))
+
+
+def test_the_readme_lists_why_nobody_is_written_to_in_that_order() -> None:
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    table = readme.split("| `excluded_reason` |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == EXCLUDED
+
+
+def test_a_profile_row_of_no_learner_says_what_a_grade_row_does() -> None:
+    said = [
+        sql_parts(between(path, f"{kind}_report_rows.rejected_reason,", "as rejected_reason"))
+        for path, kind in ((GRADES, "grade"), (PROFILES, "profile"))
+    ]
+    assert said[0] == said[1] != []
+
+
+def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:
+    column = "no_certificate_eligible"
+    assert "`mailout_candidates`" in description(project, "learner_progress", column)
+    assert "`learner_progress`" in description(project, "mailout_candidates", column)
