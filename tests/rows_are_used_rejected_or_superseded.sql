@@ -20,9 +20,9 @@ profiles as (
     select
         rows_read.file_name,
         count(distinct rows_read.student_id) as row_count
-    from {{ ref('int_profile_report_rows') }} as rows_read
+    from {{ ref('int_report_rows') }} as rows_read
     semi join {{ ref('learners') }} as learners on rows_read.student_id = learners.student_id
-    where rows_read.rejected_reason is null
+    where rows_read.report_kind = 'student_profile_info' and rows_read.rejected_reason is null
     group by rows_read.file_name
 ),
 
@@ -45,14 +45,7 @@ readable_rows as (
     select
         rows_read.file_name,
         rows_read.student_id
-    from {{ ref('int_grade_report_rows') }} as rows_read
-    semi join superseded_files on rows_read.file_name = superseded_files.file_name
-    where rows_read.rejected_reason is null
-    union all
-    select
-        rows_read.file_name,
-        rows_read.student_id
-    from {{ ref('int_profile_report_rows') }} as rows_read
+    from {{ ref('int_report_rows') }} as rows_read
     semi join superseded_files on rows_read.file_name = superseded_files.file_name
     where rows_read.rejected_reason is null
 ),

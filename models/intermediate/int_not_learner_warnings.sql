@@ -9,22 +9,15 @@ not_learner_accounts as (
     select * from {{ ref('int_not_learner_accounts') }}
 ),
 
-grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
-),
-
-profile_report_rows as (
-    select * from {{ ref('int_profile_report_rows') }}
+report_rows as (
+    select * from {{ ref('int_report_rows') }}
+    where not is_of_learner
 ),
 
 lines_that_fit as (
-    select not_learner_accounts.line
-    from grade_report_rows
-    inner join not_learner_accounts on grade_report_rows.student_id = not_learner_accounts.student_id
-    union
-    select not_learner_accounts.line
-    from profile_report_rows
-    inner join not_learner_accounts on profile_report_rows.student_id = not_learner_accounts.student_id
+    select distinct not_learner_accounts.line
+    from report_rows
+    inner join not_learner_accounts on report_rows.student_id = not_learner_accounts.student_id
 ),
 
 -- whom they name no message tells

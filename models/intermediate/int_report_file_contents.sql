@@ -3,13 +3,8 @@
 
 with
 
-grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
-    where {{ is_new_file('file_id') }}
-),
-
-profile_report_rows as (
-    select * from {{ ref('int_profile_report_rows') }}
+report_rows as (
+    select * from {{ ref('int_report_rows') }}
     where {{ is_new_file('file_id') }}
 ),
 
@@ -36,17 +31,7 @@ rows_by_reason as (
         count(*) as row_count,
         min(line) as first_line,
         bool_or(enrollment_track in ('audit', 'honor')) as lists_auditors
-    from grade_report_rows
-    group by file_id, rejected_reason, is_of_learner
-    union all
-    select
-        file_id,
-        rejected_reason,
-        is_of_learner,
-        count(*) as row_count,
-        min(line) as first_line,
-        false as lists_auditors
-    from profile_report_rows
+    from report_rows
     group by file_id, rejected_reason, is_of_learner
     union all
     select

@@ -11,36 +11,8 @@ damaged_rows as (
     select * from {{ source('edx', 'damaged_rows') }}
 ),
 
-grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
-),
-
-profile_report_rows as (
-    select * from {{ ref('int_profile_report_rows') }}
-),
-
-repeated_rows as (
-    select * from {{ ref('int_report_rows_repeated') }}
-),
-
-loaded_rows as (
-    select
-        file_id,
-        line,
-        line_count,
-        student_id,
-        is_of_learner,
-        rejected_reason
-    from grade_report_rows
-    union all
-    select
-        file_id,
-        line,
-        line_count,
-        student_id,
-        is_of_learner,
-        rejected_reason
-    from profile_report_rows
+report_rows as (
+    select * from {{ ref('int_report_rows_judged') }}
 ),
 
 rejected_rows as (
@@ -62,24 +34,8 @@ rejected_rows as (
         is_of_learner,
         rejected_reason as reason,
         null as raw_text
-    from loaded_rows
-    where rejected_reason is not null
-    union all
-    select
-        loaded_rows.file_id,
-        loaded_rows.line,
-        loaded_rows.line_count,
-        loaded_rows.student_id,
-        true as is_of_learner,
-        'line ' || repeated_rows.last_line || ' has the same learner, and the last line counts' as reason,
-        null as raw_text
-    from loaded_rows
-    inner join repeated_rows
-        on
-            loaded_rows.file_id = repeated_rows.file_id
-            and loaded_rows.student_id = repeated_rows.student_id
-            and loaded_rows.line < repeated_rows.last_line
-    where loaded_rows.rejected_reason is null
+    from report_rows
+    where not is_usable
 ),
 
 final as (

@@ -11,13 +11,8 @@ last_report_files as (
     select * from {{ source('last_build', 'report_files') }}
 ),
 
-grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
-    where rejected_reason is null
-),
-
-profile_report_rows as (
-    select * from {{ ref('int_profile_report_rows') }}
+report_rows as (
+    select * from {{ ref('int_report_rows') }}
     where rejected_reason is null
 ),
 
@@ -51,13 +46,9 @@ files_of_changed_runs as (
 ),
 
 final as (
-    select grade_report_rows.student_id
-    from grade_report_rows
-    inner join files_of_changed_runs on grade_report_rows.file_id = files_of_changed_runs.file_id
-    union
-    select profile_report_rows.student_id
-    from profile_report_rows
-    inner join files_of_changed_runs on profile_report_rows.file_id = files_of_changed_runs.file_id
+    select distinct report_rows.student_id
+    from report_rows
+    inner join files_of_changed_runs on report_rows.file_id = files_of_changed_runs.file_id
 )
 
 select * from final

@@ -5,12 +5,8 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
-    where {{ is_touched('student_id') }}
-),
-
-repeated_rows as (
-    select * from {{ ref('int_report_rows_repeated') }}
+    select * from {{ ref('int_report_rows_judged') }}
+    where report_kind = 'grade_report' and is_usable and {{ is_touched('student_id') }}
 ),
 
 carried_over_rows as (
@@ -51,14 +47,6 @@ final as (
             and grade_report_rows.student_id = carried_over_rows.learner_id
     inner join course_runs
         on coalesce(carried_over_rows.used_file_id, grade_report_rows.file_id) = course_runs.file_id
-    left join repeated_rows
-        on
-            grade_report_rows.file_id = repeated_rows.file_id
-            and grade_report_rows.student_id = repeated_rows.student_id
-            and grade_report_rows.line < repeated_rows.last_line
-    where
-        grade_report_rows.rejected_reason is null
-        and repeated_rows.file_id is null
 )
 
 select * from final

@@ -3,9 +3,9 @@
 
 with
 
-learner_sayings as (
-    select * from {{ ref('int_learner_sayings') }}
-    where {{ is_touched('student_id') }}
+report_rows as (
+    select * from {{ ref('int_report_rows_judged') }}
+    where is_usable and {{ is_touched('student_id') }}
 ),
 
 report_files as (
@@ -15,10 +15,6 @@ report_files as (
 -- nothing is built on files that cannot be read
 report_problems as (
     select * from {{ ref('int_report_problems') }}
-),
-
-repeated_rows as (
-    select * from {{ ref('int_report_rows_repeated') }}
 ),
 
 carried_over_rows as (
@@ -42,32 +38,26 @@ ranked_files as (
 
 sayings as (
     select
-        learner_sayings.*,
+        report_rows.*,
         ranked_files.profile_rank,
         ranked_files.is_used or carried_over_rows.file_id is not null as counts,
         -- what tells that an account is retired goes before all else
         if(
-            {{ is_retired_username('learner_sayings.username') }},
+            {{ is_retired_username('report_rows.username') }},
             2000000000 + ranked_files.stamp_rank,
             ranked_files.profile_rank
         ) as username_rank,
         if(
-            {{ is_retired_email('learner_sayings.email') }},
+            {{ is_retired_email('report_rows.email') }},
             2000000000 + ranked_files.stamp_rank,
             ranked_files.stamp_rank
         ) as email_rank
-    from learner_sayings
-    inner join ranked_files on learner_sayings.file_id = ranked_files.file_id
+    from report_rows
+    inner join ranked_files on report_rows.file_id = ranked_files.file_id
     left join carried_over_rows
         on
-            learner_sayings.file_id = carried_over_rows.file_id
-            and learner_sayings.student_id = carried_over_rows.learner_id
-    left join repeated_rows
-        on
-            learner_sayings.file_id = repeated_rows.file_id
-            and learner_sayings.student_id = repeated_rows.student_id
-            and learner_sayings.line < repeated_rows.last_line
-    where repeated_rows.file_id is null
+            report_rows.file_id = carried_over_rows.file_id
+            and report_rows.student_id = carried_over_rows.learner_id
 ),
 
 told as (

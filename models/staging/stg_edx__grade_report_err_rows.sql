@@ -15,7 +15,7 @@ final as (
         grade_report_err.line,
         report_files.file_name,
         report_files.reported_at,
-        {{ whole_number('grade_report_err.student_id') }} as student_id
+        grade_report_err.student_id
     from grade_report_err
     inner join report_files on grade_report_err.file_id = report_files.file_id
 )

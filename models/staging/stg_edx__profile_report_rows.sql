@@ -14,7 +14,7 @@ typed as (
         file_id,
         line,
         line_count,
-        {{ whole_number('student_id') }} as student_id,
+        student_id,
         -- edX writes a missing value as the four letters None; "none" is somebody's word
         nullif(nullif(username, 'None'), '') as username,
         nullif(nullif(email, 'None'), '') as email,

@@ -31,7 +31,7 @@ from pyspark.sql.functions import udtf
 from pyspark.sql.udtf import UserDefinedTableFunction
 
 from mm import edx_files, inputs
-from mm.edx_files import COLUMNS, Report
+from mm.edx_files import COLUMNS, PATTERNS, Column, Report
 from mm.mask import mask_secret, masks_of, publish_with_mask
 from mm.publish import quoted
 from mm.settings import PROJECT, ReaderError, data_dir, database_dir
@@ -177,7 +177,7 @@ def _load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> No
     # Of a file that cannot be read to its end, what was read before counts for nothing.
     refused = ", ".join(str(report.file_id) for report in reports if report.refused) or "-1"
     for kind, columns in COLUMNS.items():
-        cells = ", ".join(f"cells[{place}] as {column.name}" for place, column in enumerate(columns))
+        cells = ", ".join(_cell(column, place) for place, column in enumerate(columns))
         spark.sql(f"""
             create or replace view {schema}.{kind} as
             select file_id, line, line_count, {cells}
@@ -190,6 +190,14 @@ def _load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> No
         from {schema}.records
         where part = 'damaged' and file_id not in ({refused})
     """)
+
+
+def _cell(column: Column, place: int) -> str:
+    text = f"cells[{place}]"
+    if column.type in PATTERNS:
+        is_one = rf"{text} rlike r'\A(?:{PATTERNS[column.type]})\z'"
+        text = f"if({is_one}, try_cast({text} as {column.type}), null)"
+    return f"{text} as {column.name}"
 
 
 def _ship_code(spark: SparkSession, folder: Path) -> None:

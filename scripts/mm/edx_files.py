@@ -106,7 +106,7 @@ _MAGIC = {
 class Column:
     """A column of a report: `name` in our tables, the `headers` edX gave it, and where to look for it.
 
-    Letter case does not matter in a header.
+    Letter case does not matter in a header. type: as which both engines load it; a cell that is none is NULL.
     """
 
     name: str
@@ -115,14 +115,20 @@ class Column:
     # Authors name assignment columns freely, `Grade` or `Certificate Type` included: identifiers are the
     # leftmost of their name, the enrolment block is the rightmost.
     from_right: bool = False
+    type: str = "varchar"
 
 
+# What a cell of a type is from end to end. But for these, DuckDB reads 1_0 and Spark 0.5d.
+PATTERNS = {
+    "bigint": r"[0-9]+",
+    "double": r"\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\s*",
+}
 COLUMNS = {
     GRADE_REPORT: (
-        Column("student_id", ("Student ID", "id"), needed=True),
+        Column("student_id", ("Student ID", "id"), needed=True, type="bigint"),
         Column("email", ("Email",), needed=True),
         Column("username", ("Username",), needed=True),
-        Column("grade", ("Grade",), needed=True),
+        Column("grade", ("Grade",), needed=True, type="double"),
         Column("enrollment_track", ("Enrollment Track",), needed=True, from_right=True),
         Column("verification_status", ("Verification Status",), from_right=True),
         Column("certificate_eligible", ("Certificate Eligible",), needed=True, from_right=True),
@@ -130,9 +136,9 @@ COLUMNS = {
         Column("certificate_type", ("Certificate Type",), from_right=True),
         Column("enrollment_status", ("Enrollment Status",), from_right=True),
     ),
-    GRADE_REPORT_ERRORS: (Column("student_id", ("Student ID", "id"), needed=True),),
+    GRADE_REPORT_ERRORS: (Column("student_id", ("Student ID", "id"), needed=True, type="bigint"),),
     PROFILE_REPORT: (
-        Column("student_id", ("id",), needed=True),
+        Column("student_id", ("id",), needed=True, type="bigint"),
         Column("username", ("username",)),
         Column("name", ("name",)),
         Column("email", ("email",)),

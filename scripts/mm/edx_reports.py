@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from mm import edx_files
-from mm.edx_files import COLUMNS, GRADE_REPORT, MAX_LINE_BYTES, RefusedError, Report
+from mm.edx_files import COLUMNS, GRADE_REPORT, MAX_LINE_BYTES, PATTERNS, Column, RefusedError, Report
 
 # How many bytes of small files one statement reads: starting a reading costs as much as some megabytes.
 GROUP_BYTES = 32 * 1024 * 1024
@@ -155,7 +155,7 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         " row_count bigint, size_bytes bigint, modified_ns bigint, content_digest varchar)"
     )
     for kind, table in TABLES.items():
-        cells = ", ".join(f"{column.name} varchar" for column in COLUMNS[kind])
+        cells = ", ".join(f"{column.name} {column.type}" for column in COLUMNS[kind])
         connection.execute(
             f"create table {table} (file_id integer, line bigint, line_count integer, {cells})"
         )
@@ -191,8 +191,19 @@ def _tell_twins_apart(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _cells(report: Report) -> str:
-    positions = edx_files.positions(report.header, COLUMNS[report.kind]).values()
-    return ", ".join("null" if position is None else f"c{position}" for position in positions)
+    columns = COLUMNS[report.kind]
+    positions = edx_files.positions(report.header, columns)
+    return ", ".join(_cell(column, positions[column.name]) for column in columns)
+
+
+def _cell(column: Column, position: int | None) -> str:
+    if position is None:
+        return "null"
+    text = f"c{position}"
+    if column.type not in PATTERNS:
+        return text
+    is_one = f"regexp_full_match({text}, '{PATTERNS[column.type]}')"
+    return f"if({is_one}, try_cast({text} as {column.type}), null)"
 
 
 def _insert_rows(connection: duckdb.DuckDBPyConnection, reports: list[Report], *, in_lines: bool) -> None:

@@ -51,14 +51,14 @@ def said_beside_reports(connection: duckdb.DuckDBPyConnection, program: str) -> 
             select 'retired', null, null, retired_elsewhere.student_id
             from mailing.retired_elsewhere
             semi join (
-                select ltrim(student_id, '0') as id from edx.grade_report
+                select student_id from edx.grade_report
                 union all
-                select ltrim(student_id, '0') from edx.student_profile_info
+                select student_id from edx.student_profile_info
                 union all
-                select ltrim(trim(split_part(raw_text, ',', 1), ' "'), '0') from edx.damaged_rows
+                select try_cast(trim(split_part(raw_text, ',', 1), ' "') as bigint) from edx.damaged_rows
                 union all
-                select student_id::varchar from mailing.mails where program = $1
-            ) as told on retired_elsewhere.student_id::varchar = told.id
+                select student_id from mailing.mails where program = $1
+            ) as told on retired_elsewhere.student_id = told.student_id
             order by all
             """,
             [program],

@@ -2,11 +2,8 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('int_grade_report_rows') }}
-),
-
-repeated_rows as (
-    select * from {{ ref('int_report_rows_repeated') }}
+    select * from {{ ref('int_report_rows_judged') }}
+    where report_kind = 'grade_report' and is_usable
 ),
 
 downloads as (
@@ -30,14 +27,6 @@ final as (
         grade_report_rows.enrollment_status
     from grade_report_rows
     inner join downloads on grade_report_rows.file_id = downloads.file_id
-    left join repeated_rows
-        on
-            grade_report_rows.file_id = repeated_rows.file_id
-            and grade_report_rows.student_id = repeated_rows.student_id
-            and grade_report_rows.line < repeated_rows.last_line
-    where
-        grade_report_rows.rejected_reason is null
-        and repeated_rows.file_id is null
 )
 
 select * from final
