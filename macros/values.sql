@@ -67,14 +67,14 @@
     )::integer
 {%- endmacro %}
 
-{#- Whether a grade report's row tells of a certificate. Until June 2018 edX called passing auditors eligible, too;
-    since then it says so of an auditor only where somebody put the learner on a list. -#}
+{#- Whether a grade report's row tells of a certificate. Until June 2018 edX called all passing auditors
+    eligible; since then it says so of an auditor only where somebody put the learner on a list. -#}
 {% macro tells_of_certificate(certificate_eligible, enrollment_track, reported_at) -%}
     {{ certificate_eligible }} = 'Y'
     and (coalesce({{ enrollment_track }}, '') != 'audit' or {{ reported_at }} >= timestamp '2018-06-01')
 {%- endmacro %}
 
-{#- Whether a learner has left a run. Old reports do not tell; a status that nobody knows is no `enrolled`. -#}
+{#- Whether a learner has left a run: has a status, as old reports do not, and another than enrolled. -#}
 {% macro has_left(enrollment_status) -%}
     coalesce({{ enrollment_status }}, 'enrolled') != 'enrolled'
 {%- endmacro %}
