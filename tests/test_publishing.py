@@ -202,8 +202,8 @@ def rebuilt(new_place: NewPlace) -> Rebuilt:
         client.stdin.close()
     second = tables_of(build.published)
     make_loaded_older(place)
-    loaded_anew = place.build("lgdm", "--select", "+int_grade_report_rows").passed()
-    query = "select student_id, grade from intermediate.int_grade_report_rows where rejected_reason is null"
+    loaded_anew = place.build("lgdm", "--select", "+int_report_rows").passed()
+    query = "select student_id, grade from intermediate.int_report_rows where report_kind = 'grade_report'"
     return Rebuilt(first, second, client_said, build, loaded_anew, read(place.working("lgdm"), query))
 
 
