@@ -203,7 +203,10 @@ def rebuilt(new_place: NewPlace) -> Rebuilt:
     second = tables_of(build.published)
     make_loaded_older(place)
     loaded_anew = place.build("lgdm", "--select", "+int_report_rows").passed()
-    query = "select student_id, grade from intermediate.int_report_rows where report_kind = 'grade_report'"
+    query = (
+        "select student_id, grade from intermediate.int_report_rows"
+        " where report_kind = 'grade_report' and rejected_reason is null"
+    )
     return Rebuilt(first, second, client_said, build, loaded_anew, read(place.working("lgdm"), query))
 
 
