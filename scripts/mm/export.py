@@ -12,7 +12,7 @@ import duckdb
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 
-from mm.publish import quoted
+from mm.publish import quoted, sync
 from mm.published import published
 from mm.settings import PROJECT, ReaderError
 
@@ -82,9 +82,9 @@ def whole_file(out: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix=".mm-", dir=out.parent) as folder:
         draft = Path(folder, out.name)
         yield draft
-        _fsync(draft)
+        sync(draft)
         draft.replace(out)
-    _fsync(out.parent)
+    sync(out.parent)
 
 
 @contextmanager
@@ -170,11 +170,3 @@ def _sorted_query(name: str, cells: list[str]) -> str:
     return (
         f'select {", ".join(cells)} from "{name}" order by no_certificate_eligible desc, "{name}".student_id'
     )
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

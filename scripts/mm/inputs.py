@@ -9,6 +9,7 @@ import duckdb
 
 from mm import edx_files, old_files
 from mm.addresses import read_address
+from mm.duckdb_errors import told_of
 from mm.edx_files import Report
 from mm.ledger import Ledger, Statement
 from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts, has_bounced, is_opted_out
@@ -150,7 +151,10 @@ def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
         if row["program"] == program or not path.is_file():
             continue
         try:
-            with connect_limited(path, read_only=True) as connection:
+            with (
+                told_of(path, f"mm build {row['program']}"),
+                connect_limited(path, read_only=True) as connection,
+            ):
                 found.update(
                     connection.execute(
                         "select student_id from learners where is_retired and coalesce(username, email) != ''"
@@ -159,12 +163,6 @@ def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
         except (duckdb.CatalogException, duckdb.BinderException):
             # Of another version, which knew nobody as retired.
             continue
-        except duckdb.Error as error:
-            message = (
-                f"{path} cannot be read, which tells who is retired: close the program that has it open for "
-                f"writing, or run `mm build {row['program']}` again."
-            )
-            raise ReaderError(message) from error
     return sorted(found)
 
 

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from mm.addresses import MAIL_ADDRESS, as_cell, normalized, read_address
+from mm.publish import sync
 from mm.send_log import Event, History, Intent, Line, MailKey
 from mm.settings import ReaderError, check_program, database_dir
 
@@ -470,11 +471,11 @@ class Ledger:
             connection.executescript(_SCHEMA)
             connection.close()
             new.chmod(_MODE)
-            _sync(new)
+            sync(new)
             # Another process may have been faster: then its file is the one.
             with suppress(FileExistsError):
                 self.path.hardlink_to(new)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
     def _check(self) -> None:
         is_ours = self.path.stat().st_size > 0 and (
@@ -689,11 +690,3 @@ def _csv_line(email: str, *rest: str) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow([as_cell(email), *rest])
     return buffer.getvalue()
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

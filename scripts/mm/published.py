@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 import yaml
 
+from mm.duckdb_errors import told_of
 from mm.publish import log_of
 from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, check_program, database_dir
 
@@ -167,22 +168,17 @@ def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckD
         message = f"There is no published database {path} (found there: {found}): run `{command}` first."
         raise ReaderError(message)
     try:
-        check_unwritten(path, command)
-        with connect_limited(path, read_only=True) as connection:
-            # One that came in between has been read.
+        with told_of(path, command):
             check_unwritten(path, command)
-            _check_relations(connection, path, names, command)
-            yield connection
+            with connect_limited(path, read_only=True) as connection:
+                # One that came in between has been read.
+                check_unwritten(path, command)
+                _check_relations(connection, path, names, command)
+                yield connection
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         message = (
             f"{path} lacks a table or a column that this needs, so another version built it: "
             f"run `{command}` again."
-        )
-        raise ReaderError(message) from error
-    except duckdb.Error as error:
-        message = (
-            f"{path} cannot be read: close the program that has it open for writing, "
-            f"or run `{command}` again."
         )
         raise ReaderError(message) from error
 
