@@ -601,6 +601,9 @@ def test_a_login_that_the_server_does_not_offer_is_said(world: World, server: Ma
     [
         "localhost:25",
         "http://localhost",
+        "https://localhost:465",
+        "file://localhost:25",
+        "//localhost:25",
         "smtp://",
         "smtp://user:hu/sh@localhost:25",
         "smtp://user:hu#sh@localhost:25",
@@ -923,7 +926,33 @@ def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
 
 def test_a_traceback_is_shown_on_request(world: World) -> None:
     assert "Traceback" in world.mm_process("list", "nothing", MM_DEBUG="1").stderr
-    assert_refused(world.mm_process("list", "nothing"), "There is no published database")
+    done = world.mm_process("list", "nothing")
+    assert_refused(done, "There is no program 'nothing' in seeds/programs.csv. There are: demo, ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list {}",
+        "log {}",
+        "render {}",
+        "send {}",
+        "bounces {} mails.mbox",
+        "export {} --format csv",
+        "report {}",
+        "downloads {}",
+        "build {}",
+        "unsubscribe check {}",
+    ],
+)
+def test_all_commands_say_the_same_of_a_program_that_is_misspelt(world: World, arguments: str) -> None:
+    done = world.mm(*arguments.format("buslaed").split())
+    assert done.stdout == ""
+    assert_refused(
+        done,
+        "mm: There is no program 'buslaed' in seeds/programs.csv. Did you mean buslead? "
+        "There are: demo, buslead, ",
+    )
 
 
 def test_every_command_helps_with_an_example(world: World) -> None:

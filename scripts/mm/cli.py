@@ -1,6 +1,5 @@
 """The command `mm`."""
 
-import csv
 import itertools
 import json
 import os
@@ -8,10 +7,9 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -24,24 +22,25 @@ from typing import Annotated, Any
 import typer
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from jinja2 import Environment, FileSystemLoader
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import days, downloads, mailout, old_files
+from mm import csv_out, days, downloads, mailout, old_files
 from mm.addresses import as_cell, read_address
 from mm.combine import combine
 from mm.export import Format, export
 from mm.ledger import ALWAYS, EXPORT_COLUMNS, OPTED_OUT, TAKEN_BACK, Ledger, stands
+from mm.mail_pages import write_mails
 from mm.mail_templates import choose
 from mm.marts import dbt_command
 from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, is_opted_out
 from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
+from mm.seeds import check_program
 from mm.send_log import Attempt, Event, MailKey
 from mm.sender import Sender, server_from_environment
-from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
+from mm.settings import PRIVATE_UMASK, PROJECT, ReaderError
 from mm.unsubscribe_check import check
 from mm.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
 
@@ -119,12 +118,9 @@ def list_mailout(
         rows = {"who": [asdict(candidate) for candidate in candidates]} if who else {}
         typer.echo(json.dumps(counts | rows, indent=2))
     elif who:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(Candidate.__slots__)
-        for candidate in candidates:
-            # A terminal obeys the control characters that a name may hold.
-            cells = asdict(candidate) | {"student_name": clean_name(candidate.student_name)}
-            writer.writerow(cells.values())
+        # A terminal obeys the control characters that a name may hold.
+        rows = (asdict(each) | {"student_name": clean_name(each.student_name)} for each in candidates)
+        csv_out.write(itertools.chain([Candidate.__slots__], (list(row.values()) for row in rows)))
     else:
         _print_counts(counts)
 
@@ -140,30 +136,15 @@ def render(
 ) -> None:
     """Write every mail that would go out now as .eml, .html and .txt.
 
-    An index.html leafs through them. What an earlier render left in the folder is removed.
+    An index.html leafs through them. What the index of the render before lists is removed.
 
     Example: mm render demo --limit 20
     """
     renderer = _renderer(program, needs_secret=False)
     with _ledger(create=False) as ledger:
         mails = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger)).mails[:limit]
-    out = out or PROJECT / "out" / program
-    out.mkdir(parents=True, exist_ok=True)
-    for old in out.iterdir():
-        if old.stem.isdigit() and old.suffix in {".eml", ".html", ".txt"}:
-            old.unlink()
-    for candidate in mails:
-        message = renderer.message(candidate)
-        name = str(candidate.student_id)
-        (out / f"{name}.eml").write_bytes(message.as_bytes())
-        for kind, suffix in (("html", "html"), ("plain", "txt")):
-            body = message.get_body((kind,))
-            if body is not None:
-                (out / f"{name}.{suffix}").write_text(body.get_content(), encoding="utf-8")
-    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    index = pages.get_template("index.html.j2").render(program=program, mails=mails)
-    (out / "index.html").write_text(index, encoding="utf-8")
-    typer.echo(f"{_mails(len(mails))} rendered: open {out / 'index.html'} in a browser.")
+    index = write_mails(program, mails, renderer, out or PROJECT / "out" / program)
+    typer.echo(f"{_mails(len(mails))} rendered: open {index} in a browser.")
 
 
 @app.command()
@@ -618,13 +599,13 @@ def list_opt_outs() -> None:
     with Ledger() as ledger:
         old_files.take_in(ledger, _warn)
         listed, said = OptOuts(), ledger.statements()
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(EXPORT_COLUMNS)
+    rows: list[Sequence[object]] = [EXPORT_COLUMNS]
     for email in sorted(said.keys() | {each.email for each in listed}):
         of_ledger = (each for each in said.get(email, ()) if each.says in {OPTED_OUT, TAKEN_BACK})
         if standing := stands([*listed.about(email), *of_ledger]):
             said_at = "" if standing.said_at == ALWAYS else standing.said_at
-            writer.writerow([as_cell(email), said_at, standing.source])
+            rows.append((as_cell(email), said_at, standing.source))
+    csv_out.write(rows)
 
 
 @unsubscribe.command("add")
@@ -768,15 +749,15 @@ def _ledger(*, create: bool = True) -> Iterator[Ledger]:
 
 
 def _print_as_csv(attempts: list[Attempt]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     ends = ("email", "outcome", "intended_at", "logged_at", "message_id", "server_id", "detail")
-    writer.writerow(("program", *MailKey._fields, "attempt", *ends))
+    rows: list[Sequence[object]] = [("program", *MailKey._fields, "attempt", *ends)]
     for attempt in attempts:
         email = as_cell(attempt.email) if attempt.email else ""
         times = (attempt.intended_at, attempt.logged_at)
         ids = (attempt.message_id, attempt.server_id)
         start = (attempt.program, *attempt.key, attempt.attempt)
-        writer.writerow((*start, email, attempt.outcome, *times, *ids, attempt.detail))
+        rows.append((*start, email, attempt.outcome, *times, *ids, attempt.detail))
+    csv_out.write(rows)
 
 
 def _secret(facts: Program, *, needed: bool) -> str:

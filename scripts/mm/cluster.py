@@ -34,6 +34,7 @@ from mm import edx_files, inputs
 from mm.edx_files import COLUMNS, Report
 from mm.mask import mask_secret, masks_of, publish_with_mask
 from mm.publish import quoted
+from mm.seeds import check_program
 from mm.settings import PROJECT, ReaderError, data_dir, database_dir
 
 _OLDEST_JAVA = 17
@@ -61,7 +62,7 @@ def build(variables: dict[str, str]) -> None:
     """
     os.chdir(PROJECT)
     program = variables["program"]
-    inputs.check_is_in_seeds(program)
+    check_program(program, inputs.SEEDS)
     mask_secret()
     # the workers fetch the code as long as the session lasts
     with inputs.lock_builds(program, database_dir()), tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,7 @@ from mm import edx_reports, inputs, last_build
 from mm.duckdb_errors import first_line, is_damage
 from mm.mask import mask_secret, masks_of, publish_with_mask
 from mm.publish import is_in_use, log_of, quoted
+from mm.seeds import check_program
 from mm.settings import PRIVATE_UMASK, ReaderError
 
 
@@ -48,7 +49,7 @@ class Plugin(BasePlugin):
         self.marts = Path(marts.path)
         with _told_by_dbt():
             mask_secret()
-            inputs.check_is_in_seeds(self.program)
+            check_program(self.program, inputs.SEEDS)
             # Held until this process has ended or dbt closes its environment.
             self._lock = inputs.lock_builds(self.program, self.database_dir)
         for path in (self.working, self.marts):

@@ -18,7 +18,7 @@ from mm import inputs
 from mm.days import day_of, end_of, read_day
 from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, Report, identify, refusing
 from mm.export import whole_file
-from mm.seeds import check_seeds, longest_prefix, prefixes_of, rows_of
+from mm.seeds import check_program, check_seeds, longest_prefix, prefixes_of, rows_of
 from mm.settings import PROJECT, TEMPLATES, ReaderError, data_dir
 
 KINDS = (GRADE_REPORT, PROFILE_REPORT)
@@ -179,11 +179,9 @@ def words(kinds: Iterable[str]) -> str:
 
 
 def _lms_base(program: str, seeds: Path) -> str:
-    programs = {row["program"]: row for row in rows_of("programs", seeds)}
-    if program not in programs:
-        message = f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}."
-        raise ReaderError(message)
-    base = programs[program].get("lms_base") or _LMS_BASE
+    check_program(program, seeds)
+    [row, *_] = (row for row in rows_of("programs", seeds) if row["program"] == program)
+    base = row.get("lms_base") or _LMS_BASE
     if not re.fullmatch(r"https://[^ /?#]+[^ ?#]*", base):
         message = (
             f"seeds/programs.csv, program {program}: its lms_base, {base}, is no link such as {_LMS_BASE}."

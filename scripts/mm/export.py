@@ -12,6 +12,7 @@ import duckdb
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 
+from mm.csv_out import BEGINS_A_FORMULA, NEVER_ENROLLED
 from mm.publish import quoted, sync
 from mm.published import published
 from mm.settings import PROJECT, ReaderError
@@ -20,11 +21,6 @@ from mm.settings import PROJECT, ReaderError
 EXCEL_LEARNERS = 1_048_575
 
 _ROWS_AT_ONCE = 10_000
-# Spreadsheets calculate what begins so, also after blanks and invisible characters; some also read the
-# full-width forms, and a cell that begins with a tab or a line break may lose it and then begin so.
-_BEGINS_A_FORMULA = r"^[\pZ\pC]*[=+\-@＝＋－＠]|^[\t\r\n]"  # noqa: RUF001 - full-width on purpose
-# What a learner's cell shows for a course never enrolled in. Alone it cannot be calculated.
-_NEVER_ENROLLED = "-"
 # Excel's numbers have 15 digits; a longer id would lose its end.
 _EXCEL_NUMBERS = 10**15
 _NARROWEST, _WIDEST = 8, 40
@@ -120,7 +116,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str, kind: Format, draft:
 
 def _protected(column: str) -> str:
     return (
-        f"""if("{column}" != '{_NEVER_ENROLLED}' and regexp_matches("{column}", '{_BEGINS_A_FORMULA}'),"""
+        f"""if("{column}" != '{NEVER_ENROLLED}' and regexp_matches("{column}", '{BEGINS_A_FORMULA}'),"""
         f""" '''' || "{column}", "{column}")"""
     )
 
@@ -141,7 +137,7 @@ def _write_xlsx(connection: duckdb.DuckDBPyConnection, name: str, learners: int,
         sheet.write_string(0, i, column, heading)
     cells = [f'"{column}"' for column in columns]
     begin_formulas = ", ".join(
-        f"""coalesce(regexp_matches("{column}"::varchar, '{_BEGINS_A_FORMULA}'), false)"""
+        f"""coalesce(regexp_matches("{column}"::varchar, '{BEGINS_A_FORMULA}'), false)"""
         for column in columns
     )
     rows = connection.execute(_sorted_query(name, [*cells, f"[{begin_formulas}]"]))

@@ -24,10 +24,12 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from mm import csv_out
 from mm.addresses import MAIL_ADDRESS, as_cell, normalized, read_address
 from mm.publish import sync
+from mm.seeds import check_program
 from mm.send_log import Event, History, Intent, Line, MailKey
-from mm.settings import ReaderError, check_program, database_dir
+from mm.settings import ReaderError, database_dir
 
 _NAME = "mailing.sqlite"
 _MODE = 0o640
@@ -688,5 +690,5 @@ def statement_of(email: str, said_at: str, source: str) -> Statement:
 
 def _csv_line(email: str, *rest: str) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow([as_cell(email), *rest])
+    csv_out.write([(as_cell(email), *rest)], buffer)
     return buffer.getvalue()

@@ -14,7 +14,8 @@ import yaml
 
 from mm.duckdb_errors import told_of
 from mm.publish import log_of
-from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, check_program, database_dir
+from mm.seeds import check_program
+from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
 
 Row = TypeVar("Row")
 

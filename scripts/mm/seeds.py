@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Iterator
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
 import yaml
 
 from mm.edx_files import Column, RefusedError, Report, check_columns, count_lines, read_header, records
-from mm.settings import ReaderError
+from mm.settings import ALL_PROGRAMS, SEEDS, ReaderError
 
 
 def check_seeds(folder: Path) -> None:
@@ -42,6 +43,27 @@ def rows_of(name: str, folder: Path) -> list[dict[str, str]]:
     """
     with (folder / f"{name}.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file, restval=""))
+
+
+def check_program(program: str, folder: Path = SEEDS) -> str:
+    """Return the program's code as it is; ReaderError, with the nearest names, where the seeds lack it."""
+    if program == ALL_PROGRAMS:
+        message = f"{program} is the file of all programs, not one of them: expected a code such as demo."
+        raise ReaderError(message)
+    try:
+        programs = [row["program"] for row in rows_of("programs", folder)]
+    except (ValueError, KeyError, csv.Error):
+        # It says what is wrong with the file.
+        check_seeds(folder)
+        raise
+    if program not in programs:
+        near = " or ".join(get_close_matches(program, programs))
+        message = (
+            f"There is no program {program!r} in seeds/programs.csv. "
+            f"{f'Did you mean {near}? ' if near else ''}There are: {', '.join(programs)}."
+        )
+        raise ReaderError(message)
+    return program
 
 
 def prefixes_of(folder: Path) -> dict[str, dict[str, str]]:

@@ -74,7 +74,9 @@ def server_from_environment() -> Server:
         raise ReaderError(message)
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS[parts.scheme]
+        # Any other scheme is refused, with a port, too.
+        usual = _PORTS[parts.scheme]
+        port = parts.port or usual
         user = unquote(parts.username, errors="strict") if parts.username else None
         password = unquote(parts.password or "", errors="strict")
     except (ValueError, KeyError):
