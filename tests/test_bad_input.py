@@ -743,7 +743,13 @@ WRONG_SEEDS = [
         ",?issr.education@uq.edu.au,Congr",
         ["lgdm", "its reply_to"],
     ),
-    ("programs.csv", "md5,eligible\nlgdm,", "md5,passed\nlgdm,", ["engy", "certificate_mail", "passed"]),
+    ("programs.csv", "md5,eligible,\nlgdm,", "md5,passed,\nlgdm,", ["engy", "certificate_mail", "passed"]),
+    (
+        "programs.csv",
+        "delivered,true\n",
+        "delivered,perhaps\n",
+        ["demo", "its invented, perhaps"],
+    ),
     ("programs.csv", "Corporate Innovation,en,,", "Corporate Innovation,english,,", ["corpinn", "language"]),
     ("programs.csv", "Sustainable Energy,en,,", "Sustainable Energy,en,x,", ["engy", "lms_base, x"]),
     (
@@ -782,18 +788,23 @@ WRONG_SEEDS = [
 
 
 # seed, what is replaced by what: it gives no message
-UNDERSTOOD_SEED = (
-    "programs.csv",
-    ",issr.education@uq.edu.au,The University",
-    ",mailto:issr.education@uq.edu.au\u200b,The University",
-)
+UNDERSTOOD_SEEDS = [
+    (
+        "programs.csv",
+        ",issr.education@uq.edu.au,The University",
+        ",mailto:issr.education@uq.edu.au\u200b,The University",
+    ),
+    # as spreadsheets write truths
+    ("courses.csv", "UQx_LGDM2x,0.65,false", "UQx_LGDM2x,0.65,FALSE"),
+    ("enrollment_tracks.csv", "verified,true", "verified,True"),
+]
 
 
 @pytest.fixture(scope="module")
 def wrong_seeds(new_place: NewPlace) -> Build:
     """Build a program in a project whose seeds have every mistake."""
     place = new_place()
-    for name, old, new in (UNDERSTOOD_SEED, *(wrong[:3] for wrong in WRONG_SEEDS)):
+    for name, old, new in (*UNDERSTOOD_SEEDS, *(wrong[:3] for wrong in WRONG_SEEDS)):
         place.change_seed(name, old, new)
     return place.build("lgdm")
 
@@ -825,6 +836,11 @@ def test_what_a_credential_takes_is_checked_row_by_row(wrong_seeds: Build, words
 def test_an_address_in_a_seed_is_understood_where_there_is_no_doubt(wrong_seeds: Build) -> None:
     assert "program lgdm: its contact_email" not in wrong_seeds.output
     assert "program buslead" not in wrong_seeds.output
+
+
+def test_truths_in_a_seed_are_understood_in_any_letter_case(wrong_seeds: Build) -> None:
+    assert "course lgdm2x: its is_capstone" not in wrong_seeds.output
+    assert "track verified: its is_verified" not in wrong_seeds.output
 
 
 def test_wrong_seeds_publish_nothing(wrong_seeds: Build) -> None:

@@ -20,8 +20,6 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
@@ -174,16 +172,21 @@ def send(  # noqa: PLR0913 - one argument for each option
         bool,
         typer.Option("--resend-unknown", help="Also send what may or may not have arrived before."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Connect, log in and build each mail, as --confirm does; send none."),
+    ] = False,
 ) -> None:
     """Say how many mails would go out now and by which server; send them with --confirm or --to.
 
     MM_SMTP_URL names the server, MM_UNSUBSCRIBE_SECRET is what the unsubscribe links are made with.
+    The mails of a program that is not invented go to no `mm smtp-sink`, but with --to.
     The exit code is 1 if a mail failed, was deferred or not reached, or if it is unknown whether it arrived.
 
     Examples: mm send demo, mm send demo --to me@example.org --limit 3, mm send demo --confirm 120
     """
-    if to is not None and confirm is not None:
-        message = "--to and --confirm exclude each other: test first, then send."
+    if (to is not None) + (confirm is not None) + dry_run > 1:
+        message = "--to, --dry-run and --confirm exclude each other: test first, then send."
         raise typer.BadParameter(message)
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
@@ -191,7 +194,8 @@ def send(  # noqa: PLR0913 - one argument for each option
     renderer = _renderer(program, needs_secret=True)
     server = server_from_environment()
     stop = Flag()
-    sender = Sender(server, insecure=insecure, stop=stop)
+    to_sink = to is not None or renderer.is_of_invented
+    sender = Sender(server, insecure=insecure, stop=stop, to_sink=to_sink)
     if confirm is None:
         with _ledger(create=False) as ledger:
             not_mailed = WhoIsNotMailed(program, ledger)
@@ -202,10 +206,27 @@ def send(  # noqa: PLR0913 - one argument for each option
         _check_all(selection.mails, renderer)
         count = len(selection.mails)
         _print_left_out(selection)
+        if dry_run:
+            _try_all(selection.mails, renderer, sender)
         typer.echo(f"{_mails(count)} would go out now, by {server}. Nothing was sent.")
         again = " --resend-unknown" if resend_unknown else ""
         typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
         return
+    _send_all(
+        program, confirm, renderer, sender, per_second=per_second, resend_unknown=resend_unknown, stop=stop
+    )
+
+
+def _send_all(  # noqa: PLR0913 - what `mm send` was told
+    program: str,
+    confirm: int,
+    renderer: Renderer,
+    sender: Sender,
+    *,
+    per_second: float | None,
+    resend_unknown: bool,
+    stop: Flag,
+) -> None:
     with _ledger() as ledger, ledger.sending(program):
         not_mailed = WhoIsNotMailed(program, ledger)
         selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
@@ -535,7 +556,8 @@ def smtp_sink(
 ) -> None:
     """Run a mail server on this machine that delivers nothing and keeps every mail as a file.
 
-    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it.
+    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it. It says what it is, so that no mails
+    of a real program count as sent for lying there.
 
     Example: mm smtp-sink --port 1025
     """
@@ -543,8 +565,10 @@ def smtp_sink(
     stop = Flag()
     _check_port(port)
     out.mkdir(parents=True, exist_ok=True)
-    controller = Controller(_Sink(out), hostname="127.0.0.1", port=port)
-    controller.start()
+    # The other commands need no mail server.
+    from mm import smtp_sink as sink  # noqa: PLC0415
+
+    controller = sink.start(port, out, typer.echo)
     with _stopping_gently(stop):
         typer.echo(f"MM_SMTP_URL=smtp://localhost:{port} delivers to {out}. Ctrl-C ends it.")
         stop.wait()
@@ -669,19 +693,6 @@ def import_opt_outs(
     typer.echo(f"{_lines(new)} of it {'was' if new == 1 else 'were'} new.")
 
 
-class _Sink:
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        self._number = max((int(p.stem) for p in out.glob("*.eml") if p.stem.isdigit()), default=0)
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802 - aiosmtpd's signature
-        self._number += 1
-        path = self._out / f"{self._number:04}.eml"
-        path.write_bytes(envelope.original_content or b"")
-        typer.echo(f"A mail came in: {path}")
-        return "250 OK"
-
-
 def _check_port(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
@@ -777,6 +788,13 @@ def _check_all(mails: list[Candidate], renderer: Renderer) -> None:
     # A template's fault may show with one learner only: none is mailed before all are rendered.
     for candidate in mails:
         renderer.bodies(candidate)
+
+
+def _try_all(mails: list[Candidate], renderer: Renderer, sender: Sender) -> None:
+    for candidate in mails:
+        renderer.message(candidate).as_bytes()
+    with sender:
+        typer.echo("The mail server lets us in, and each mail can be built.")
 
 
 def _send_tests(mails: list[Candidate], renderer: Renderer, sender: Sender, to: str) -> None:

@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 10_000
 class Program:
     """A program's facts, a row of seeds/programs.csv. None: that cell is empty.
 
-    language is a tag such as `en` or `pt-BR`.
+    language is a tag such as `en` or `pt-BR`. is_invented: its learners are made up, to try things with.
     """
 
     program: str
@@ -49,6 +49,7 @@ class Program:
     unsubscribe_hash: str | None
     certificate_mail: str
     language: str = "en"
+    is_invented: bool = False
 
 
 @dataclass(frozen=True, slots=True)

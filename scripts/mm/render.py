@@ -156,6 +156,11 @@ class Renderer:
         self._text = self._compile(chosen.text)
         self._html = self._compile(chosen.html)
 
+    @property
+    def is_of_invented(self) -> bool:
+        """Tell whether the program and its learners are made up."""
+        return self._program.is_invented
+
     def message_id(self, candidate: Candidate) -> str:
         """Return the mail's Message-ID, always the same for a learner, an instance and a kind."""
         parts = (
