@@ -144,7 +144,13 @@ class Plugin(BasePlugin):
             files = publish_with_mask(
                 connection, self.marts.stem, self.marts, self.published, masks=masks, warn=_warn
             )
-        except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except duckdb.OutOfMemoryException as error:
+            message = (
+                f"{self.published} needs more memory than it may take: set MM_MEMORY_LIMIT higher, "
+                f"such as 4GB ({first_line(error)})"
+            )
+            raise DbtRuntimeError(message) from None
+        except (OSError, duckdb.IOException) as error:
             message = (
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )

@@ -13,6 +13,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 
 from mm.csv_out import BEGINS_A_FORMULA, NEVER_ENROLLED
+from mm.duckdb_errors import is_damage
 from mm.publish import quoted, sync
 from mm.published import published
 from mm.settings import PROJECT, ReaderError
@@ -91,6 +92,9 @@ def _failing_in_words(out: Path) -> Iterator[None]:
         message = f"{out} needs more memory than it may take: set MM_MEMORY_LIMIT higher, such as 2GB."
         raise ReaderError(message) from error
     except duckdb.IOException as error:
+        if is_damage(error):
+            # What is read is, not what is written.
+            raise
         message = f"{out} could not be written: see whether its disk has room."
         raise ReaderError(message) from error
     except XlsxWriterException as error:

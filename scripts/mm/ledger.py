@@ -520,13 +520,17 @@ class Ledger:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            if isinstance(error, BlockingIOError):
-                raise
+        except (BlockingIOError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            # Not the file's fault.
+            raise
+        except (sqlite3.DatabaseError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
+            what_to_do = "Make room, mend the permissions, or put back a copy of it."
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                what_to_do = "Close the program that has had it open for writing all the time."
             message = (
                 f"The ledger {self.path} cannot be used ({reason}): nobody is mailed until it can be. "
-                "Make room, mend the permissions, or put back a copy of it."
+                f"{what_to_do}"
             )
             raise ReaderError(message) from error
 
