@@ -662,6 +662,8 @@ def unreadable_seeds(new_place: NewPlace) -> Build:
         ),
         ("course_aliases.csv", lambda text: text.encode() + b"bees1x,ExampleX_BEES0x,and more\n"),
         ("enrollment_tracks.csv", lambda text: text.replace("is_verified", "verified").encode()),
+        ("requirements.csv", lambda text: f"{text}demo,Bees,electives,1\n".encode()),
+        ("requirement_courses.csv", lambda text: f"{text}demo,Bees,electives ,bees1x\n".encode()),
     ):
         path = seeds / name
         path.write_bytes(change(path.read_text("utf-8")))
@@ -676,6 +678,7 @@ def unreadable_seeds(new_place: NewPlace) -> Build:
         ("course_runs.csv", "line 2: it is not UTF-8 text"),
         ("course_aliases.csv", "line 3: it has 3 cells, the header has 2"),
         ("enrollment_tracks.csv", "line 1: its header has no column 'is_verified'"),
+        ("requirement_courses.csv", "line 2: its requirement is 'electives ', with blanks around it: take"),
     ],
 )
 def test_a_seed_that_is_no_csv_file_is_told_in_a_sentence(

@@ -117,6 +117,7 @@ OWN_WORDS = [
 RUNS_IN_ORDER = [
     *("X", "SPOC_R4", "R2", "session08", "2014_T1", "2015T2", "2T2015.2", "T1-2016", "1T2016-2", "1T2016SP"),
     *("2016-T3", "Fall_2016", "2017-1T", "Spring2017", "201705", "3T17", "SPOC_R9", "2018_Q2", "1T2019"),
+    *("Sem2_2019", "2020_Encore", "1Q2020", "2020_Feb", "S2_2020", "October2020"),
 ]
 
 
@@ -156,7 +157,8 @@ def write_names(place: Place) -> None:
     for name in OWN_WORDS:
         place.write("buslead", name, wrong if "profile" in name else NEW)
     runs = place.root / "seeds" / "course_runs.csv"
-    runs.write_text(runs.read_text("utf-8") + "buslead3x,past,uqx_buslead3x_SPOC_R9,,,2018,1\n", "utf-8")
+    more = "buslead3x,past,uqx_buslead3x_SPOC_R9,,,2018,1\nbuslead3x,past,UQx_BUSLEAD3x_SPOC_R99,,,2018,1\n"
+    runs.write_text(runs.read_text("utf-8") + more, "utf-8")
     for number, run in enumerate(RUNS_IN_ORDER):
         # by stamp, the runs come in the other order; X and SPOC_R4 have nothing else
         stamp = f"2019-01-{28 - number if number > 1 else number + 1:02}"
@@ -362,8 +364,22 @@ def test_a_run_without_a_year_is_warned_of_with_its_place(folder: Build, number:
     assert f"stands as number {number} of the course's runs" in warning
 
 
+def test_a_run_of_no_known_term_is_warned_of_with_its_place(folder: Build) -> None:
+    [warning] = [text for text in folder.output.splitlines() if "The run UQx_BUSLEAD3x_2020_Encore" in text]
+    assert "is of 2020, its term Encore, and no term of it is known: it stands as number 22 of" in warning
+
+
+def test_a_past_run_of_the_seeds_that_no_download_has_is_warned_of(folder: Build) -> None:
+    row = (
+        "seeds/course_runs.csv, past run UQx_BUSLEAD3x_SPOC_R99 of buslead3x: no download in the folder is of"
+    )
+    assert row in folder.output
+    assert "SPOC_R9 of buslead3x: no download" not in folder.output
+
+
 def test_a_run_with_a_year_is_not_warned_of(folder: Build) -> None:
     assert "The run UQx_BUSLEAD3x_2014_T1" not in folder.output
+    assert "The run UQx_BUSLEAD3x_S2_2020" not in folder.output
     # its year is in the seed
     assert "The run UQx_BUSLEAD3x_SPOC_R9" not in folder.output
     query = "select distinct year, term from course_instancedetails where course_instance like '%SPOC_R9'"

@@ -174,9 +174,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Go all the way, connection and login included; send and record nothing."
-        ),
+        typer.Option("--dry-run", help="Go all the way, connection and login included; record nothing."),
     ] = False,
 ) -> None:
     """Say how many mails would go out now and by which server; send them with --confirm or --to.

@@ -26,6 +26,8 @@ def check_seeds(folder: Path) -> None:
             continue
         try:
             _check(Report(path, path.name, 0, 0), tuple(_columns(seed)))
+        except _WrongCellError as error:
+            messages.append(f"{path}: {error}.")
         except RefusedError as error:
             reason = str(error).removesuffix(": download it again")
             messages.append(
@@ -100,7 +102,21 @@ def _check(seed: Report, columns: tuple[Column, ...]) -> None:
     read_header(seed)
     check_columns(seed, columns)
     count_lines(seed)
+    _check_blanks(1, seed.header, seed.header)
     for line, _, cells, _ in records(seed.path):
         if len(cells) > len(seed.header):
             reason = f"line {line}: it has {len(cells)} cells, the header has {len(seed.header)}"
             raise RefusedError(reason)
+        _check_blanks(line, seed.header, cells)
+
+
+def _check_blanks(line: int, header: list[str], cells: list[str]) -> None:
+    # By eye such a cell is like the one that it is not the same as.
+    for name, cell in zip(header, cells, strict=False):
+        if cell != cell.strip():
+            reason = f"line {line}: its {name.strip()} is {cell!r}, with blanks around it: take them away"
+            raise _WrongCellError(reason)
+
+
+class _WrongCellError(RefusedError):
+    """What is wrong with one cell of a file that can be read."""
