@@ -32,13 +32,14 @@ from mm.ledger import ALWAYS, EXPORT_COLUMNS, OPTED_OUT, TAKEN_BACK, Ledger, sta
 from mm.mail_pages import write_mails
 from mm.mail_templates import choose
 from mm.marts import dbt_command
+from mm.misplaced import misplaced_reports
 from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, is_opted_out
 from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
 from mm.seeds import check_program
 from mm.send_log import Attempt, Event, MailKey
 from mm.sender import Sender, server_from_environment
-from mm.settings import PRIVATE_UMASK, PROJECT, ReaderError
+from mm.settings import PRIVATE_UMASK, PROJECT, SEEDS, ReaderError, data_dir
 from mm.unsubscribe_check import check
 from mm.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
 
@@ -482,7 +483,9 @@ def show_downloads(
     now = datetime.now(UTC)
     runs, unreadable = downloads.list_runs(check_program(program), now=now, older_than=_time(older_than))
     for sentence in unreadable:
-        typer.echo(f"mm: not counted: {sentence}", err=True)
+        _warn(f"not counted: {sentence}")
+    for sentence in misplaced_reports(program, data_dir(), SEEDS):
+        _warn(sentence)
     if as_json:
         rows = [downloads.as_json(run, now) for run in runs]
         typer.echo(json.dumps({"program": program, "runs": rows}, indent=2))

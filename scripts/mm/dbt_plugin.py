@@ -25,6 +25,7 @@ from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 from mm import edx_reports, inputs, last_build
 from mm.duckdb_errors import first_line, is_damage
 from mm.mask import mask_secret, masks_of, publish_with_mask
+from mm.misplaced import misplaced_reports
 from mm.publish import is_in_use, log_of, quoted
 from mm.seeds import check_program
 from mm.settings import PRIVATE_UMASK, ReaderError
@@ -102,6 +103,8 @@ class Plugin(BasePlugin):
         self._load_mailing_records(conn)
         if flags.WHICH in {"build", "run"}:
             note = last_build.take_away_note(conn)
+            for sentence in misplaced_reports(self.program, self.data_dir):
+                _warn(sentence)
             reports = inputs.reports(self.program, self.data_dir)
             has_lost = edx_reports.load(conn, reports, afresh=bool(flags.FULL_REFRESH))
             self._said = last_build.said_beside_reports(conn, self.program)
