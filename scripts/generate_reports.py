@@ -351,8 +351,8 @@ def generate(  # noqa: PLR0913
     seeded = {row["file_prefix"]: row for row in seed_rows("courses")}
     default = [prefix for prefix, row in seeded.items() if row["program"] == program]
     rows = [seeded.get(p, {"file_prefix": p}) for p in (courses.split(",") if courses else default)]
-    rows.sort(key=lambda row: row.get("is_capstone") == "true")
-    series = sum(row.get("is_capstone") != "true" for row in rows)
+    rows.sort(key=lambda row: row.get("is_capstone", "").lower() == "true")
+    series = sum(row.get("is_capstone", "").lower() != "true" for row in rows)
     terms = sorted((runs or DEFAULT_RUNS).split(","), key=parse_run)
     starts = [datetime(y, 3 * term - 2, 15, tzinfo=UTC) for y, term, _ in map(parse_run, terms)]
     begun = sum(start < LAST_DOWNLOAD for start in starts)

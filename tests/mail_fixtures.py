@@ -166,7 +166,8 @@ class World:
         with duckdb.connect(path) as connection:
             connection.execute(
                 "create table programs as select * replace (certificates_required::integer as"
-                " certificates_required) from read_csv(?, header = true, all_varchar = true)"
+                " certificates_required), coalesce(invented, 'false') = 'true' as is_invented"
+                " from read_csv(?, header = true, all_varchar = true)"
                 " where program = ?",
                 [str(seed), program],
             )

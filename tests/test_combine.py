@@ -455,8 +455,18 @@ def test_what_cannot_be_read_for_certain_stops_it(copied: World) -> None:
     file_of(copied, "lgdm").write_bytes(b"no database")
     done = copied.mm("combine")
     assert done.returncode == 1
-    assert f"{file_of(copied, 'lgdm')} cannot be read: close the program" in done.stderr
+    assert f"{file_of(copied, 'lgdm')} is damaged, or no DuckDB file of this version" in done.stderr
     assert not file_of(copied, "all_programs").exists()
+
+
+@pytest.mark.parametrize("limit", ["300KB", "1MB"])
+def test_too_little_memory_is_called_that(copied: World, limit: str) -> None:
+    done = copied.mm("combine", MM_MEMORY_LIMIT=limit)
+    assert done.returncode == 1
+    assert "set MM_MEMORY_LIMIT higher" in done.stderr
+    assert "close the program" not in done.stderr
+    report = copied.mm("report", "lgdm", "--out", copied.folder / "page.html", MM_MEMORY_LIMIT=limit)
+    assert "set MM_MEMORY_LIMIT higher" in report.stderr
 
 
 def test_two_at_once_a_short_secret_and_no_size_stop_it(copied: World) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from mail_fixtures import World
-from report_fixtures import PROJECT, grade_report, grade_row, profile_report, profile_row
+from report_fixtures import G4_MINIMAL, PROJECT, grade_report, grade_row, profile_report, profile_row
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from mm.downloads import Run, list_runs
+from mm.misplaced import misplaced_reports
+from mm.run_times import when
 from mm.settings import ReaderError
 
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
@@ -72,7 +74,10 @@ def test_before_the_first_download_the_runs_that_are_on_are_to_be_fetched(seeds:
         "LGDM2x_1T2026": ("on", BOTH),
         "LGDM2x_R9": ("past", ()),
     }
-    assert list(listed)[:2] == ["LGDM1x_1T2026", "LGDM1x_3T2026"]
+    # in the order of time
+    assert [name for name in listed if "LGDM1x" in name] == [
+        f"LGDM1x_{run}" for run in ("1T2025", "2T2025", "3T2025", "1T2026", "3T2026")
+    ]
     run = runs(seeds)["LGDM2x_1T2026"]
     assert (run.course, run.roles, run.newest) == ("lgdm2x", ("current", "coming"), {})
     assert run.link == f"https://courses.edx.org/courses/course-v1:UQx+LGDM2x+1T2026/{VIEW}"
@@ -121,10 +126,98 @@ def test_a_run_is_done_when_its_grades_are_of_after_its_end(tmp_path: Path, seed
     put(tmp_path, "UQx_LGDM1x_1T2025", PROFILES, "2026-07-01-0000")
     listed = runs(seeds)
     assert [(listed[name].state, listed[name].to_fetch) for name in ("LGDM1x_3T2025", "LGDM1x_2T2025")] == [
-        ("done", ()),
+        # a missing profile report is asked for until one is there
+        ("done", (PROFILES,)),
         ("ended", (GRADES,)),
     ]
     assert (listed["LGDM1x_1T2025"].state, listed["LGDM1x_1T2025"].to_fetch) == ("ended", (GRADES,))
+    put(tmp_path, "UQx_LGDM1x_3T2025", PROFILES, "2026-05-01-0000")
+    assert (runs(seeds)["LGDM1x_3T2025"].state, runs(seeds)["LGDM1x_3T2025"].to_fetch) == ("done", ())
+
+
+@pytest.mark.parametrize(
+    ("stamp", "delivered", "state"),
+    [
+        ("2025-08-03-0000", "N", "ended"),
+        ("2025-08-03-0000", "Y", "done"),
+        # its last day, 1 August, is over at noon UTC of the 2nd; 60 days later is 1 October
+        ("2025-10-01-1159", "N", "ended"),
+        ("2025-10-01-1200", "N", "done"),
+    ],
+)
+def test_a_run_is_not_done_before_its_certificates_are_there(
+    tmp_path: Path, seeds: Path, stamp: str, delivered: str, state: str
+) -> None:
+    eligible = [*grade_row(2, "0.9", "verified", "Y")]
+    eligible[7] = delivered
+    content = grade_report(grade_row(1, "0.1", "audit"), tuple(eligible))
+    put(tmp_path, "UQx_LGDM1x_2T2025", GRADES, "2025-08-02-1200")
+    put(tmp_path, "UQx_LGDM1x_2T2025", GRADES, stamp, content)
+    put(tmp_path, "UQx_LGDM1x_2T2025", PROFILES, "2025-05-02-1200")
+    run = runs(seeds)["LGDM1x_2T2025"]
+    assert (run.state, run.to_fetch) == (state, (GRADES,) if state == "ended" else ())
+
+
+def test_a_download_that_a_build_refuses_is_not_fresh_and_is_named(tmp_path: Path, seeds: Path) -> None:
+    rows = "".join(
+        f"{n},pupil{n}@learners.example.org,p{n},0.5,audit,N/A,N,N,N/A,enrolled\n" for n in range(9)
+    )
+    whole = f"{G4_MINIMAL}\n{rows}"
+    put(tmp_path, "UQx_LGDM2x_1T2026", GRADES, "2026-07-01-0000")
+    put(tmp_path, "UQx_LGDM2x_1T2026", GRADES, "2026-07-14-0000", whole[:-20])
+    put(tmp_path, "UQx_LGDM2x_1T2026", GRADES, "2026-07-13-0000", whole.replace("0.5", "half"))
+    listed, sentences = list_runs("lgdm", now=NOON, older_than=WEEK, seeds=seeds)
+    [run] = [run for run in listed if run.course_instance == "UQx_LGDM2x_1T2026"]
+    assert run.newest == {GRADES: datetime(2026, 7, 1, tzinfo=UTC)}
+    assert run.to_fetch == BOTH
+    assert [re.sub(r".*grade_report_2026-", "", sentence) for sentence in sentences] == [
+        "07-14-0000.csv: line 10: it ends there, within a row: download it again.",
+        "07-13-0000.csv: 9 of its 9 rows cannot be used: download it again.",
+    ]
+
+
+def test_a_report_on_a_course_of_two_programs_may_lie_in_either_folder(tmp_path: Path, seeds: Path) -> None:
+    put(tmp_path, "UQx_LGDM2x_1T2026", GRADES, "2026-07-01-0000")
+    assert list(misplaced_reports("engy", tmp_path / "data", seeds)) == []
+    courses = seeds / "courses.csv"
+    courses.write_text(f"{courses.read_text('utf-8')}engy,lgdm2x,99,,UQx_LGDM2x,0.65,true\n", "utf-8")
+    assert list(misplaced_reports("engy", tmp_path / "data", seeds)) == []
+
+
+def test_a_coach_s_run_has_the_link_of_a_custom_course(tmp_path: Path, seeds: Path) -> None:
+    put(tmp_path, "UQx_LGDM2x_1T2026_ccx_12", GRADES, "2026-07-01-0000")
+    link = f"https://courses.edx.org/courses/ccx-v1:UQx+LGDM2x+1T2026+ccx@12/{VIEW}"
+    assert runs(seeds)["LGDM2x_1T2026_ccx_12"].link == link
+
+
+def test_the_newest_run_of_a_capstone_is_asked_for_like_a_current_one(tmp_path: Path, seeds: Path) -> None:
+    for run in ("1T2019", "S2_2019", "3T2018"):
+        put(tmp_path, f"UQx_LGDM5x_{run}", GRADES, "2020-01-01-0000")
+    listed = runs(seeds)
+    assert [(name, run.state, run.to_fetch) for name, run in listed.items() if "5x" in name] == [
+        ("LGDM5x_3T2018", "past", ()),
+        ("LGDM5x_1T2019", "past", ()),
+        ("LGDM5x_S2_2019", "on", BOTH),
+    ]
+
+
+def test_runs_are_sorted_by_their_time() -> None:
+    in_order = [
+        *(
+            "session08",
+            "2013_Winter",
+            "2013_Fall",
+            "2014_T1",
+            "2015",
+            "2015_3T",
+            "2016_Feb",
+            "2T2016",
+            "S3_2016",
+        ),
+        *("1T2017", "1T2017_2", "1T2017_10", "2017_May", "1T2019", "1T2019a", "3T2019", "October2020"),
+    ]
+    assert sorted(sorted(in_order), key=when) == in_order
+    assert when("R9", [{"year": "2018", "term": "2"}]) > when("1T2018")
 
 
 def test_a_run_that_only_the_folder_has_is_past(tmp_path: Path, seeds: Path) -> None:

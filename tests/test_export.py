@@ -1,6 +1,7 @@
 """`mm export`: what staff take away is whole, sorted, to the letter, and calculates nothing."""
 
 import csv
+import io
 import os
 import re
 import signal
@@ -13,9 +14,12 @@ from xml.etree import ElementTree as ET
 
 import duckdb
 import pytest
-from mail_fixtures import MM, World
+from mail_fixtures import MM, World, candidate
 
+from mm import csv_out
 from mm import export as exporting
+from mm.ledger import Ledger
+from mm.send_log import Event, MailKey
 
 HEADER = [
     "student_id",
@@ -129,6 +133,26 @@ def test_csv_shows_every_text_and_calculates_none(nasty: World) -> None:
     assert [row[3] for row in rows] == expected
     # Never enrolled is a dash that nothing needs to protect, and NULL is an empty cell.
     assert rows[0] == ["1", "u1", "", "'=1+1", "-", "-", "0", "0", "AU"]
+
+
+def test_what_the_terminal_gets_as_csv_is_calculated_by_nobody(world: World) -> None:
+    formula = '=HYPERLINK("https://example.org")'
+    world.publish([candidate(1, student_name=formula, username="-1", trigger_course_title="-")])
+    listed = list(csv.DictReader(io.StringIO(world.mm("list", "demo", "--who").stdout)))
+    assert listed[0]["student_name"] == f"'{formula}"
+    assert (listed[0]["username"], listed[0]["trigger_course_title"]) == ("'-1", "-")
+    for name, in_csv in NAMES.items():
+        if name:
+            assert csv_out.shown(name) == (name if in_csv is None else in_csv)
+    with Ledger(world.ledger.parent) as ledger:
+        ledger.opt_out("ada@example.org", "=1+1")
+        key = MailKey(1, "ExampleX_BEES1x_1T2026", 0)
+        intent = ledger.intend("demo", key, "<1@example.org>", "ada@example.org")
+        ledger.conclude(intent, Event.FAILED, "=550 no")
+    for command in (("log", "demo", "--csv"), ("unsubscribe", "list"), ("unsubscribe", "export")):
+        cells = [cell for row in csv.reader(io.StringIO(world.mm(*command).stdout)) for cell in row]
+        assert any(cell.startswith("'=") for cell in cells), command
+        assert not any(cell.startswith("=") for cell in cells), command
 
 
 def test_raw_csv_is_to_the_letter(nasty: World) -> None:
@@ -254,7 +278,7 @@ def test_what_cannot_be_exported_is_a_sentence(world: World) -> None:
     missing = world.mm("export", "demo", "--format", "csv")
     assert missing.returncode == 1
     assert "run `mm build demo` first" in missing.stderr
-    assert "is not a program" in world.mm("export", "../demo", "--format", "csv").stderr
+    assert "no program '../demo'" in world.mm("export", "../demo", "--format", "csv").stderr
     publish(world, [learner(1, "Ada")])
     folder = world.mm("export", "demo", "--format", "csv", "--out", world.folder)
     assert folder.stderr == f"mm: {world.folder} cannot be used: Is a directory.\n"

@@ -6,9 +6,13 @@ downloads that lack learners, buslead5x for what a learner was called.
 """
 
 import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
-from mail_fixtures import LOG_COLUMNS
+from mail_fixtures import LOG_COLUMNS, World
 from report_fixtures import (
     Build,
     NewPlace,
@@ -21,6 +25,8 @@ from report_fixtures import (
     profile_row,
     zipped,
 )
+
+from mm import edx_files, edx_reports
 
 MAY, JUNE = "2019-05-01-0100", "2019-06-01-0100"
 OLD = grade_report(grade_row(1, "0.1", "audit"))
@@ -66,6 +72,9 @@ NOT_READ: dict[str, tuple[str, str | bytes, str]] = {
     "2T2015": (f"{grades(1, '2T2015')}.csv.bak", NEW, "rename"),
     "3T2015": ("month.rar", b"Rar!", "unpack"),
     "4T2015": (f"{profiles(1, '4T2015')}.txt", profile_report(), "does not end in .csv"),
+    # a part, in the folder that Safari keeps it in until it is whole
+    "1T2018": (f"{grades(1, '1T2018')}.csv.download", "", "has not ended"),
+    "2T2018": ("packed anew.zip", zipped({"june.zip": "PK"}), "unpack"),
 }
 IN_SILENCE = [
     *(
@@ -117,6 +126,7 @@ OWN_WORDS = [
 RUNS_IN_ORDER = [
     *("X", "SPOC_R4", "R2", "session08", "2014_T1", "2015T2", "2T2015.2", "T1-2016", "1T2016-2", "1T2016SP"),
     *("2016-T3", "Fall_2016", "2017-1T", "Spring2017", "201705", "3T17", "SPOC_R9", "2018_Q2", "1T2019"),
+    *("Sem2_2019", "2020_Encore", "1Q2020", "2020_Feb", "S2_2020", "October2020"),
 ]
 
 
@@ -134,12 +144,38 @@ def write_places(place: Place) -> None:
     (place.data / "buslead" / "linked").symlink_to(outside)
     (place.data / "buslead" / "a" / "again").symlink_to(place.data / "buslead")
     (outside / "and round").symlink_to(outside)
-    for name, content, _ in NOT_READ.values():
-        place.write("buslead", name, content)
+    for run, (name, content, _) in NOT_READ.items():
+        place.write("buslead", f"{name}/{grades(1, run)}.csv" if run == "1T2018" else name, content or NEW)
     for name in IN_SILENCE:
         place.write("buslead", name, NEW)
     for name, content in OTHERS.items():
         place.write("buslead", name, content)
+
+
+# What lies elsewhere than in the program's folder: its path in the data folder, and whether that is said.
+MISPLACED = {
+    f"{grades(1, '3T2018')}.csv": True,
+    f"Buslead/{grades(2, '3T2018')}.csv": True,
+    f" bus lead/june/{grades(2, '3T2018', MAY)}.csv": True,
+    "downloads of june.zip": True,
+    f"lgdm/{grades(2, '4T2018')}.csv": True,
+    # another program's, no program's, and what a build may be told of elsewhere
+    f"UQx_LGDM1x_1T2019_grade_report_{JUNE}.csv": False,
+    f"lgdm/UQx_LGDM1x_1T2019_grade_report_{JUNE}.csv": False,
+    f"other/{grades(2, '3T2018')}.csv": False,
+    "words.txt": False,
+}
+OF_ANOTHER = f"june/UQx_LGDM2x_1T2019_grade_report_{JUNE}.csv"
+
+
+def write_misplaced(place: Place) -> None:
+    """Write reports where no build reads them."""
+    for name in MISPLACED:
+        content: str | bytes = "Not a report." if name.endswith(".txt") else NEW
+        if name.endswith(".zip"):
+            content = zipped({f"{grades(3, '3T2018')}.csv": NEW})
+        place.write(*(name.split("/", 1) if "/" in name else (".", name)), content)
+    place.write("buslead", OF_ANOTHER, NEW)
 
 
 def write_names(place: Place) -> None:
@@ -156,7 +192,8 @@ def write_names(place: Place) -> None:
     for name in OWN_WORDS:
         place.write("buslead", name, wrong if "profile" in name else NEW)
     runs = place.root / "seeds" / "course_runs.csv"
-    runs.write_text(runs.read_text("utf-8") + "buslead3x,past,uqx_buslead3x_SPOC_R9,,,2018,1\n", "utf-8")
+    more = "buslead3x,past,uqx_buslead3x_SPOC_R9,,,2018,1\nbuslead3x,past,UQx_BUSLEAD3x_SPOC_R99,,,2018,1\n"
+    runs.write_text(runs.read_text("utf-8") + more, "utf-8")
     for number, run in enumerate(RUNS_IN_ORDER):
         # by stamp, the runs come in the other order; X and SPOC_R4 have nothing else
         stamp = f"2019-01-{28 - number if number > 1 else number + 1:02}"
@@ -253,6 +290,7 @@ def builds(new_place: NewPlace) -> tuple[Build, Build]:
     write_places(place)
     write_names(place)
     write_older(place)
+    write_misplaced(place)
     place.build("buslead").passed()
     write_newer(place)
     newest = place.build("buslead").passed().proved()
@@ -300,6 +338,75 @@ def test_a_newer_download_that_is_not_read_is_on_record_and_warned_of(folder: Bu
     assert word in reason
     [warning] = [text for text in folder.output.splitlines() if "by their names they are or may hold" in text]
     assert f"{name} ({reason})" in warning
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+def test_what_lies_elsewhere_is_warned_of(folder: Build, name: str) -> None:
+    [warning] = [
+        text for text in folder.output.splitlines() if "as they do not lie in downloads/buslead" in text
+    ]
+    assert (f"downloads/{name}" in warning) is MISPLACED[name]
+
+
+def test_a_report_on_another_program_is_warned_of(folder: Build) -> None:
+    assert f"as they are on other programs: downloads/buslead/{OF_ANOTHER} (lgdm). Put each" in folder.output
+    assert status_of(folder, OF_ANOTHER) == ("ignored", "a report on lgdm, another program")
+
+
+def test_downloads_says_what_lies_elsewhere(folder: Build, world: World) -> None:
+    for program, name in (("buslead", "Buslead/"), ("buslead", OF_ANOTHER), ("lgdm", OF_ANOTHER)):
+        done = world.mm("downloads", program, MM_DATA_DIR=str(folder.place.data))
+        assert done.returncode == 0
+        assert name in done.stderr
+
+
+def test_a_file_that_is_gone_when_it_is_opened_is_as_if_it_had_not_been_there(tmp_path: Path) -> None:
+    contents = {
+        f"{grades(1, '1T2019')}.csv": NEW,
+        # of the same header, so that both are read at once
+        f"{grades(1, '2T2019')}.csv": NEW,
+        f"{profiles(1, '1T2019')}.csv": profile_report(),
+        f"{grades(1, '3T2019')}.csv.crdownload": NEW,
+        "unconfirmed.crdownload": NEW,
+        f"UQx_BUSLEAD1x_3T2019_grade_report_err_{JUNE}.csv": "Student ID,Username,Error",
+    }
+    for module, name in (
+        (None, "listed"),
+        (edx_files, "identify"),
+        (edx_files, "count_lines"),
+        (edx_reports, "_load_even_rows"),
+    ):
+        for file, content in contents.items():
+            (tmp_path / file).write_text(content, "utf-8", newline="")
+        listing = edx_files.list_folder(tmp_path)
+        reports = [next(listing)]
+        if name == "listed":
+            (tmp_path / min(contents.keys() - {reports[0].name})).unlink()
+        reports.extend(listing)
+        assert len(reports) == len(contents) - (name == "listed")
+        with duckdb.connect() as connection, pytest.MonkeyPatch.context() as patch:
+            edx_reports.prepare_tables(connection)
+            if module:
+                patch.setattr(module, name, taking_away(tmp_path, getattr(module, name)))
+            else:
+                taking_away(tmp_path, list)()
+            edx_reports.load(connection, reports)
+            rows = connection.execute("select file_name from edx.grade_report natural join edx.report_files")
+            assert rows.fetchall() == [(f"{grades(1, '1T2019')}.csv",)], name
+            refused = connection.execute("select refused_reason from edx.report_files group by all")
+            assert refused.fetchall() == [(None,)], name
+
+
+def taking_away(folder: Path, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let all files but the first be gone before the function is called."""
+
+    def called(*arguments: object) -> object:
+        for path in folder.iterdir():
+            if "1T2019_grade_report_2" not in path.name:
+                path.unlink(missing_ok=True)
+        return function(*arguments)
+
+    return called
 
 
 def test_what_systems_leave_behind_is_passed_over(folder: Build) -> None:
@@ -362,8 +469,22 @@ def test_a_run_without_a_year_is_warned_of_with_its_place(folder: Build, number:
     assert f"stands as number {number} of the course's runs" in warning
 
 
+def test_a_run_of_no_known_term_is_warned_of_with_its_place(folder: Build) -> None:
+    [warning] = [text for text in folder.output.splitlines() if "The run UQx_BUSLEAD3x_2020_Encore" in text]
+    assert "is of 2020, its term Encore, and no term of it is known: it stands as number 22 of" in warning
+
+
+def test_a_past_run_of_the_seeds_that_no_download_has_is_warned_of(folder: Build) -> None:
+    row = (
+        "seeds/course_runs.csv, past run UQx_BUSLEAD3x_SPOC_R99 of buslead3x: no download in the folder is of"
+    )
+    assert row in folder.output
+    assert "SPOC_R9 of buslead3x: no download" not in folder.output
+
+
 def test_a_run_with_a_year_is_not_warned_of(folder: Build) -> None:
     assert "The run UQx_BUSLEAD3x_2014_T1" not in folder.output
+    assert "The run UQx_BUSLEAD3x_S2_2020" not in folder.output
     # its year is in the seed
     assert "The run UQx_BUSLEAD3x_SPOC_R9" not in folder.output
     query = "select distinct year, term from course_instancedetails where course_instance like '%SPOC_R9'"

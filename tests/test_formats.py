@@ -533,7 +533,7 @@ def test_no_other_row_of_all_these_files_is_rejected(formats: Build) -> None:
 def take_away_later_columns(place: Place) -> None:
     """Make the seeds those of an older version, which have none of the columns that came later."""
     for name, later in (
-        ("programs.csv", {"certificate_mail", "language", "lms_base"}),
+        ("programs.csv", {"certificate_mail", "language", "lms_base", "invented"}),
         (
             "course_runs.csv",
             {"year", "term", "starts_on", "ends_on", "enrollment_ends_on", "upgrade_ends_on"},
@@ -619,8 +619,8 @@ def test_a_profiles_prefix_is_read_like_a_grade_reports(prefixes: Build) -> None
 
 
 def test_seeds_of_an_older_version_are_as_they_were(prefixes: Build) -> None:
-    query = "select certificate_mail, language, lms_base from programs"
-    assert prefixes.rows(query) == [("eligible", "en", "https://courses.edx.org")]
+    query = "select certificate_mail, language, lms_base, is_invented from programs"
+    assert prefixes.rows(query) == [("eligible", "en", "https://courses.edx.org", False)]
     query = "select starts_on, ends_on, enrollment_ends_on, upgrade_ends_on from course_runs group by all"
     assert prefixes.rows(query) == [(None, None, None, None)]
     assert "does not match the name" not in prefixes.output

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from mail_fixtures import LOG_COLUMNS, MailServer, World, candidate
 
+from mm import ledger as ledgers
 from mm import old_files
 from mm.ledger import AlreadyMailedError, Ledger
 from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, has_bounced, is_opted_out
@@ -486,6 +487,19 @@ def test_what_is_no_ledger_stops_all(world: World, server: MailServer, make: Cal
         assert done.stderr.startswith(f"mm: The ledger {world.ledger} cannot be used (")
         assert done.stderr.count("\n") == 1
     assert server.sessions == 0
+
+
+def test_a_ledger_that_another_program_keeps_locked_is_told_as_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ledger() as ledger:
+        ledger.opt_out(ADA, "page")
+    monkeypatch.setattr(ledgers, "_SECONDS_TO_WAIT", 0.1)
+    with closing(sqlite3.connect(world.ledger, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        done = world.mm("unsubscribe", "add", ADA)
+    assert done.returncode == 1
+    assert "Close the program that has had it open for writing all the time." in done.stderr
 
 
 def test_a_ledger_that_is_moved_while_it_is_in_use_stops_all(world: World) -> None:

@@ -731,9 +731,22 @@ def test_render_replaces_what_it_wrote_and_nothing_else(world: World) -> None:
     world.publish([candidate(1), candidate(2), candidate(3)])
     world.mm("render", "demo", "--out", out)
     (out / "notes.txt").write_text("mine")
+    (out / "2024.txt").write_text("mine, too")
     done = world.mm("render", "demo", "--out", out, "--limit", 2, MM_UNSUBSCRIBE_SECRET="")
     assert done.returncode == 0
     assert "do not work" in done.stderr
     assert {path.name for path in out.iterdir()} == {
-        *("1.eml", "1.html", "1.txt", "2.eml", "2.html", "2.txt", "index.html", "notes.txt")
+        *("1.eml", "1.html", "1.txt", "2.eml", "2.html", "2.txt", "index.html", "notes.txt", "2024.txt")
     }
+
+
+def test_render_leaves_a_page_of_somebody_else_alone(world: World) -> None:
+    out = world.folder / "out"
+    out.mkdir()
+    (out / "index.html").write_text('<title>Photos</title><a href="1.html">')
+    (out / "1.html").write_text("mine")
+    world.publish([candidate(2)])
+    done = world.mm("render", "demo", "--out", out)
+    assert done.returncode == 1
+    assert f"{out / 'index.html'} is no list of mails that `mm render` wrote" in done.stderr
+    assert {path.name for path in out.iterdir()} == {"index.html", "1.html"}

@@ -7,12 +7,15 @@ import json
 import re
 import resource
 import signal
+import smtplib
 import socket
 import sqlite3
 import ssl
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -601,6 +604,9 @@ def test_a_login_that_the_server_does_not_offer_is_said(world: World, server: Ma
     [
         "localhost:25",
         "http://localhost",
+        "https://localhost:465",
+        "file://localhost:25",
+        "//localhost:25",
         "smtp://",
         "smtp://user:hu/sh@localhost:25",
         "smtp://user:hu#sh@localhost:25",
@@ -646,7 +652,8 @@ def test_test_mails_go_to_the_test_address_and_are_not_recorded(world: World, se
 
 def test_options_that_contradict_each_other_are_usage_errors(world: World) -> None:
     world.publish(THREE)
-    for arguments in (["--limit", 3], ["--to", "x", "--confirm", 3], ["--confirm", "all"]):
+    pairs = (["--to", "x", "--confirm", 3], ["--dry-run", "--to", "x"], ["--dry-run", "--confirm", 3])
+    for arguments in (["--limit", 3], *pairs, ["--confirm", "all"]):
         done = world.mm("send", "demo", *arguments)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
@@ -897,9 +904,9 @@ def test_a_stop_signal_ends_the_sending_after_the_current_mail(world: World) -> 
         assert f"{30 - sent} mails would go out now" in world.mm("send", "demo").stdout
 
 
-def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
-    world.publish([candidate(1, student_name=".Dot"), candidate(2, **NO_NEXT_COURSE)])
-    port, out = free_port(), world.folder / "sink"
+@contextmanager
+def a_sink(world: World, port: int, out: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `mm smtp-sink`, and name it in the world's environment."""
     with subprocess.Popen(
         [MM, "smtp-sink", "--port", str(port), "--out", str(out)],
         env=world.environment | {"PYTHONUNBUFFERED": "1"},
@@ -910,9 +917,20 @@ def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
         first = sink.stdout.readline()
         assert f"MM_SMTP_URL=smtp://localhost:{port} delivers to" in first
         world.environment["MM_SMTP_URL"] = f"smtp://localhost:{port}"
+        try:
+            yield sink
+        finally:
+            sink.terminate()
+
+
+def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
+    world.publish([candidate(1, student_name=".Dot"), candidate(2, **NO_NEXT_COURSE)])
+    port, out = free_port(), world.folder / "sink"
+    with a_sink(world, port, out) as sink:
         assert world.mm("send", "demo", "--confirm", 2).returncode == 0
         busy = world.mm("smtp-sink", "--port", port)
         sink.send_signal(signal.SIGTERM)
+        assert sink.stdout is not None
         rest = sink.stdout.read()
     assert sink.returncode == 0
     assert_refused(busy, f"Port {port} cannot be used")
@@ -921,9 +939,75 @@ def test_the_sink_keeps_every_mail_as_a_file(world: World) -> None:
     assert [mail["To"].addresses[0].addr_spec for mail in mails] == [FIRST, SECOND]
 
 
+def test_mails_of_a_real_program_do_not_count_as_sent_for_lying_in_the_sink(world: World) -> None:
+    # A program whose learners are invented may have any name.
+    world.publish([candidate(1, program="lgdm")], "lgdm", is_invented=True)
+    world.publish([candidate(2, program="buslead")], "buslead")
+    port, out = free_port(), world.folder / "sink"
+    with a_sink(world, port, out):
+        with smtplib.SMTP() as client:
+            assert b"mm smtp-sink" in client.connect("localhost", port)[1]
+        refused = [world.mm("send", "buslead", *how) for how in (["--confirm", 1], ["--dry-run"])]
+        tried = world.mm("send", "buslead", "--to", "me@example.org")
+        assert world.mm("send", "lgdm", "--confirm", 1).returncode == 0
+    for done in refused:
+        assert_refused(done, f"The mail server localhost:{port} is `mm smtp-sink`, which delivers nothing: ")
+    assert (tried.returncode, tried.stdout) == (0, "1 mail sent for a test; nothing was recorded.\n")
+    assert world.events() == [(1, "intent"), (1, "sent")]
+    assert len(list(out.iterdir())) == 2
+
+
+def test_a_relay_on_this_machine_is_a_mail_server(world: World, server: MailServer) -> None:
+    world.publish([candidate(2, program="buslead")], "buslead")
+    assert world.mm("send", "buslead", "--confirm", 1).returncode == 0
+    assert server.recipients == {SECOND: 1}
+
+
+def test_a_dry_run_goes_through_all_of_it_and_records_nothing(world: World, tls: ssl.SSLContext) -> None:
+    world.publish(THREE)
+    with MailServer("127.0.0.1", tls, login=True) as server:
+        right = world.mm("send", "demo", "--dry-run", MM_SMTP_URL=server.url(USER, PASSWORD))
+        wrong = world.mm("send", "demo", "--dry-run", MM_SMTP_URL=server.url(USER, "wrong"))
+        assert server.accepted == []
+        assert server.sessions > 0
+    assert right.returncode == 0, right.stderr
+    assert right.stdout.startswith("The mail server lets us in.\n3 mails would go out now")
+    assert "Nothing was sent." in right.stdout
+    assert_refused(wrong, "refused the user or the password")
+    gone = world.mm("send", "demo", "--dry-run", MM_SMTP_URL=server.url())
+    assert_refused(gone, "cannot be used")
+    assert not world.ledger.exists()
+
+
 def test_a_traceback_is_shown_on_request(world: World) -> None:
     assert "Traceback" in world.mm_process("list", "nothing", MM_DEBUG="1").stderr
-    assert_refused(world.mm_process("list", "nothing"), "There is no published database")
+    done = world.mm_process("list", "nothing")
+    assert_refused(done, "There is no program 'nothing' in seeds/programs.csv. There are: demo, ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list {}",
+        "log {}",
+        "render {}",
+        "send {}",
+        "bounces {} mails.mbox",
+        "export {} --format csv",
+        "report {}",
+        "downloads {}",
+        "build {}",
+        "unsubscribe check {}",
+    ],
+)
+def test_all_commands_say_the_same_of_a_program_that_is_misspelt(world: World, arguments: str) -> None:
+    done = world.mm(*arguments.format("buslaed").split())
+    assert done.stdout == ""
+    assert_refused(
+        done,
+        "mm: There is no program 'buslaed' in seeds/programs.csv. Did you mean buslead? "
+        "There are: demo, buslead, ",
+    )
 
 
 def test_every_command_helps_with_an_example(world: World) -> None:

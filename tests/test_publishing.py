@@ -459,6 +459,30 @@ def test_a_build_that_is_killed_while_publishing_leaves_what_was_there(tmp_path:
     assert {path.name for path in tmp_path.rglob("*")} == {"working", "demo.duckdb"}
 
 
+def test_a_new_file_is_on_disk_before_it_has_its_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, built = tmp_path / "demo.duckdb", tmp_path / "working" / "demo.duckdb"
+    built.parent.mkdir()
+    built.write_text("built")
+    happened: list[str] = []
+    fsync, replace_by = os.fsync, Path.replace
+
+    def recorded(descriptor: int) -> None:
+        happened.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink()}")
+        fsync(descriptor)
+
+    def renamed(path: Path, target: Path) -> Path:
+        happened.append(f"rename {path}")
+        return replace_by(path, target)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    monkeypatch.setattr(Path, "replace", renamed)
+    publish({published: built}, pytest.fail)
+    new = built.with_suffix(".new")
+    assert happened == [f"sync {new}", f"rename {new}", f"sync {tmp_path}"]
+
+
 # ---- what stops a build ----
 
 

@@ -18,6 +18,7 @@ from mail_fixtures import World
 from report_fixtures import Build
 from selenium.webdriver import Chrome
 
+from mm import report
 from mm.report import render_report
 from mm.report_all import render_report_of_all
 
@@ -676,6 +677,36 @@ def test_the_command_writes_the_page(world: World) -> None:
     assert again.stdout.endswith("It holds personal data.\n")
     assert "bea@learners.example.org" in out.read_text("utf-8")
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+
+
+def test_the_page_that_names_learners_has_a_name_and_a_mark_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "PROJECT", world.folder)
+    publish(world.folder / "database" / "demo.duckdb", rows())
+    world.mm("report", "demo")
+    done = world.mm("report", "demo", "--with-learners")
+    page, private = (world.folder / "out" / "demo" / f"report{end}.html" for end in ("", "_with_learners"))
+    assert done.stdout == f"Report written: open {private} in a browser. It holds personal data.\n"
+    assert "bea@learners.example.org" not in page.read_text("utf-8")
+    text = private.read_text("utf-8")
+    assert "bea@learners.example.org" in text
+    assert re.search(r"<title>[^<]*, personal data</title>", text)
+    assert text.index("This file names learners.") < text.index("At a glance")
+
+
+def test_control_characters_in_a_country_or_a_title_are_no_error(world: World) -> None:
+    database = world.folder / "database" / "demo.duckdb"
+    publish(database, rows())
+    with duckdb.connect(database) as connection:
+        connection.execute("update country_summary set country = country || chr(1) || chr(27) || chr(65535)")
+        connection.execute("update course_summary set title = chr(8) || title || chr(12)")
+        connection.execute("update course_run_summary set course_instance = course_instance || chr(7)")
+    out = world.folder / "page.html"
+    done = world.mm("report", "demo", "--out", out)
+    assert done.returncode == 0, done.stderr
+    for svg in re.findall(r"<svg.*?</svg>", out.read_text("utf-8"), re.DOTALL):
+        assert len(ET.fromstring(svg)) > 2  # noqa: S314 - made here
 
 
 def test_what_cannot_be_drawn_is_a_sentence(world: World) -> None:

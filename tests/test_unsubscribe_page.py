@@ -795,6 +795,17 @@ def test_check_tells_whether_the_page_knows_the_programs_links(
     assert lines(page.world) == []
 
 
+def test_what_answers_and_is_no_page_is_told(
+    world: World, certificate: Path, tls: ssl.SSLContext, server: MailServer
+) -> None:
+    with Tls(tls, server.port) as front:
+        world.publish([candidate(1)], unsubscribe_base=front.base)
+        done = world.mm_process("unsubscribe", "check", "demo", SSL_CERT_FILE=str(certificate))
+    assert done.returncode == 1
+    assert f"{front.base} cannot be opened (what answers speaks no HTTP: BadStatusLine)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 class _Other(BaseHTTPRequestHandler):
     """Somebody else's page. answers: what is sent, by method, for a right link and a wrong one."""
 

@@ -339,7 +339,7 @@ class Written:
     mailouts: dict[str, list[Row] | str]
     rendered: subprocess.CompletedProcess[str]
     recipients: list[str]
-    held_working_file: Build
+    held_working_files: list[Build]
 
 
 def addressed(*students: int) -> list[Row]:
@@ -380,7 +380,12 @@ def written(new_place: NewPlace) -> Written:
     with client(place.marts("lgdm"), "write") as writer:
         writer.run("select 1")
         held_working_file = place.build("lgdm")
-    return Written(refused, build, mailouts, rendered, recipients, held_working_file)
+    loaded = place.working("lgdm").stat().st_ino
+    with client(place.working("lgdm"), "read") as reader:
+        reader.run("select 1")
+        read_working_file = place.build("lgdm")
+    assert place.working("lgdm").stat().st_ino == loaded
+    return Written(refused, build, mailouts, rendered, recipients, [held_working_file, read_working_file])
 
 
 def test_mm_renders_nothing_before_the_next_build(written: Written) -> None:
@@ -404,9 +409,10 @@ def test_each_mail_is_to_its_learner(written: Written) -> None:
     assert written.recipients == [f"To: {address(student)}" for student in (11, 12, 3)]
 
 
-def test_a_build_stops_where_a_client_writes_to_its_working_file(written: Written) -> None:
-    build = written.held_working_file
-    assert build.returncode != 0
-    assert "A program has the working file" in build.output
-    assert "Traceback" not in build.output
-    assert build.rows(MAILOUT) == addressed(3, 11, 12)
+def test_a_build_stops_where_a_client_has_its_working_file_open(written: Written) -> None:
+    for build in written.held_working_files:
+        assert build.returncode != 0
+        assert "A program has the working file" in build.output
+        assert "damaged" not in build.output
+        assert "Traceback" not in build.output
+        assert build.rows(MAILOUT) == addressed(3, 11, 12)

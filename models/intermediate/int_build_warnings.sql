@@ -11,6 +11,10 @@ not_learner_warnings as (
     select * from {{ ref('int_not_learner_warnings') }}
 ),
 
+seed_warnings as (
+    select * from {{ ref('int_seed_warnings') }}
+),
+
 report_files as (
     select * from {{ ref('report_files') }}
 ),
@@ -32,7 +36,7 @@ requirement_courses as (
 ),
 
 enrollment_tracks as (
-    select * from {{ ref('enrollment_tracks') }}
+    select * from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
 unknown_tracks as (
@@ -101,6 +105,8 @@ final as (
     select message from file_warnings
     union all
     select message from not_learner_warnings
+    union all
+    select message from seed_warnings
     union all
     select message from unknown_tracks
     union all

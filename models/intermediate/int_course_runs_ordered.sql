@@ -70,6 +70,12 @@ final as (
         term,
         reported_at,
         pass_grade,
+        case
+            when year is null then 'no year'
+            when term_rank is null then 'no known term'
+            when count(*) over (partition by course, year, term_rank, coalesce(suffix_rank, 0)) > 1
+                then 'same time'
+        end as doubt,
         row_number() over (
             partition by course
             -- what has no year stands before all that have one: those numbered by number, others by download

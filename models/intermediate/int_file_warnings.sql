@@ -92,13 +92,26 @@ losses as (
     where certificates_gone > 0 or learners_gone * 10 > earlier_learner_count
 ),
 
-runs_without_year as (
+runs_in_doubt as (
     select
-        'The run ' || course_instance || ' of ' || course || ' has no year in its name: it stands as number '
-        || run_order || ' of the course''s runs, before all that have one.'
-        || ' A year and a term for it can be given in seeds/course_runs.csv.' as message
+        'The run ' || course_instance || ' of ' || course
+        || case doubt
+            when 'no year' then ' has no year in its name'
+            when 'no known term'
+                then
+                    ' is of ' || year || coalesce(', its term ' || term, '')
+                    || ', and no term of it is known'
+            else ' has the year and the term of another run'
+        end
+        || ': it stands as number ' || run_order || ' of the course''s runs, '
+        || case doubt
+            when 'no year' then 'before all that have one'
+            when 'no known term' then 'before the others of that year'
+            else 'by the time of its download'
+        end
+        || '. A year and a term for it can be given in seeds/course_runs.csv.' as message
     from course_runs
-    where year is null
+    where doubt is not null
 ),
 
 final as (
@@ -112,7 +125,7 @@ final as (
     union all
     select message from losses
     union all
-    select message from runs_without_year
+    select message from runs_in_doubt
 )
 
 select * from final

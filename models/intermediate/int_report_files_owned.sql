@@ -3,7 +3,7 @@
 {%- set season = 'spring|summer|fall|autumn|winter' %}
 {#- a run code with its year and its term: what goes on behind it, but for a suffix, is nothing of edX's #}
 {%- set year_and_term -%}
-    (?:[0-9]{{ between }}T{{ between }}[0-9]{4}|T[0-9]{{ between }}[0-9]{4}|[0-9]{4}{{ between }}[TQSH][0-9]|[0-9]{4}[ ._-][0-9]T?|(?:{{ season }}){{ between }}[0-9]{4}|[0-9]{4}{{ between }}(?:{{ season }}))
+    (?:[0-9]{{ between }}[TQSH]{{ between }}[0-9]{4}|[TQSH][0-9]{{ between }}[0-9]{4}|[0-9]{4}{{ between }}[TQSH][0-9]|[0-9]{4}[ ._-][0-9]T?|(?:{{ season }}){{ between }}[0-9]{4}|[0-9]{4}{{ between }}(?:{{ season }}))
 {%- endset %}
 
 with

@@ -1,6 +1,8 @@
 -- One row per run code in the folder that has a known shape, read into year, term and suffix.
 {%- set between = '[ ._-]?' %}
 {%- set suffix = '([a-z]{1,2}|[_.-][0-9]+)?' %}
+{#- a term, semester, quarter, half or trimester, with its number before or behind #}
+{%- set part = '(?:Term|T|Semester|Sem|S|Quarter|Qtr|Q|Half|H|Trimester|Tri)' %}
 {%- set season = 'spring|summer|fall|autumn|winter|sp|su|fa|wi' %}
 
 with
@@ -17,22 +19,26 @@ shapes as (
         known.parts
     from (
         values
-        -- 1T2019, 1T2019a, 1T2016SP, 1T2017_2, 2T2015.2, 2T_2016
-        (1, '^([0-9]){{ between }}T{{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
-        -- T32015, T1-2016
-        (2, '^T([0-9]){{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
-        -- 2014_T1, 2015T2, 2015_3T, 2017-1T, 2018_Q2, 2024_2
-        (3, '^([0-9]{4}){{ between }}[TQSH]?([0-9])T?{{ suffix }}$', '$1/$2/$3'),
+        -- 1T2019, 1T2019a, 1T2016SP, 1T2017_2, 2T2015.2, 2T_2016, 1Q2017
+        (1, '^([0-9]){{ between }}{{ part }}{{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
+        -- T32015, T1-2016, S1_2018, Sem2_2019, Semester_1_2019
+        (2, '^{{ part }}{{ between }}([0-9]){{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
+        -- 2014_T1, 2015T2, 2015_3T, 2017-1T, 2018_Q2, 2024_2, 2019_Sem1, 2019_Sem_1
+        (
+            3,
+            '^([0-9]{4}){{ between }}(?:{{ part }}{{ between }})?([0-9])(?:T|Q|Sem)?{{ suffix }}$',
+            '$1/$2/$3'
+        ),
         -- 201705, 2017-05-31
         (4, '^([0-9]{4}){{ between }}(0[1-9]|1[0-2])(?:{{ between }}[0-3][0-9])?$', '$1/$2/'),
-        -- 2013_Fall, 2025_fall, 2013_SOND
+        -- 2013_Fall, 2025_fall, 2013_SOND, 2019_Feb
         (5, '^([0-9]{4}){{ between }}([a-z]{2,})(_[0-9]+)?$', '$1/$2/$3'),
-        -- Fall_2016, Spring2017
+        -- Fall_2016, Spring2017, October2020
         (6, '^([a-z]+){{ between }}([0-9]{4}){{ suffix }}$', '$2/$1/$3'),
         -- 2012
         (7, '^([0-9]{4})([a-z])?$', '$1//$2'),
         -- 3T17
-        (8, '^([0-9]){{ between }}T{{ between }}([0-9]{2}){{ suffix }}$', '20$2/$1/$3'),
+        (8, '^([0-9]){{ between }}{{ part }}{{ between }}([0-9]{2}){{ suffix }}$', '20$2/$1/$3'),
         -- Fall16
         (9, '^({{ season }}){{ between }}([0-9]{2})$', '20$2/$1/'),
         -- R12, Run_0, session08
@@ -53,6 +59,7 @@ codes as (
 shaped as (
     select
         codes.run_code,
+        shapes.shape,
         {{ rewritten('codes.parent_code', "'(?i)' || shapes.pattern", 'shapes.parts') }} as parts
     from codes
     inner join shapes on {{ has_part('codes.parent_code', "'(?i)' || shapes.pattern") }}
@@ -62,9 +69,11 @@ shaped as (
 split as (
     select
         run_code,
+        -- what else stands beside the year nobody can tell
+        shape = 11 as is_year_alone,
         {{ whole_number("split_part(parts, '/', 1)") }}::integer as year,
         nullif(split_part(parts, '/', 2), '') as term,
-        lower(split_part(parts, '/', 2)) as term_word,
+        nullif(lower(split_part(parts, '/', 2)), '') as term_word,
         trim(leading '_.-' from lower(split_part(parts, '/', 3))) as rerun
     from shaped
 ),
@@ -74,7 +83,7 @@ final as (
         run_code,
         year,
         term,
-        if(year is null, null, {{ term_rank('term_word') }}) as term_rank,
+        if(year is null or is_year_alone, null, {{ term_rank('term_word') }}) as term_rank,
         -- none < a < b < SP, and none < _2 < _10
         case
             when rerun = '' then 0

@@ -17,7 +17,7 @@ courses as (
 ),
 
 enrollment_tracks as (
-    select * from {{ ref('enrollment_tracks') }}
+    select * from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
 rated_runs as (

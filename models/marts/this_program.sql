@@ -32,6 +32,7 @@ final as (
         coalesce(certificate_mail, 'eligible') as certificate_mail,
         coalesce(language, 'en') as language,
         coalesce(lms_base, 'https://courses.edx.org') as lms_base,
+        coalesce(invented, 'false') = 'true' as is_invented,
         {{ as_of() }} as as_of
     from programs
     where

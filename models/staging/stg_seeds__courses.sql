@@ -13,8 +13,9 @@ final as (
         title,
         file_prefix,
         pass_grade,
-        is_capstone,
-        offered
+        -- spreadsheets write TRUE
+        lower(is_capstone) as is_capstone,
+        lower(offered) as offered
     from courses
 )
 

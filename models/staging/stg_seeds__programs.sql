@@ -24,7 +24,9 @@ final as (
         unsubscribe_hash,
         certificate_mail,
         language,
-        lms_base
+        lms_base,
+        -- spreadsheets write TRUE
+        lower(invented) as invented
     from programs
 )
 

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
-from mm.pages import day, short_number
+from mm.pages import day, on_one_line, short_number
 
 # A chart is as wide as a phone of 360 pixels leaves room for, so its text is never scaled down.
 _WIDTH = 328
@@ -76,6 +76,7 @@ def chart(  # noqa: PLR0913 - one argument for each part of a chart
     headers: Sequence[tuple[str, str]] = (),
 ) -> Chart:
     """Return a chart of bars; key: its name on the page; headers: the names and colours of its texts."""
+    bars = [replace(row, label=on_one_line(row.label)) for row in bars]
     named = f"{title} ({detail})" if detail else title
     described = "; ".join(f"{row.label}: {', '.join(row.texts)}" for row in bars)
     heads = ", ".join(header for header, _ in headers)
@@ -207,7 +208,7 @@ def inline(svg: str, key: str, title: str, description: str) -> Markup:
         {"viewBox": drawn.attrib["viewBox"], "role": "img", "aria-labelledby": " ".join(names.values())},
     )
     for tag, text in (("title", title), ("desc", description)):
-        ET.SubElement(picture, tag, id=names[tag]).text = text
+        ET.SubElement(picture, tag, id=names[tag]).text = on_one_line(text)
     properties = {colour: f"var(--{name})" for name, colour in _COLOURS.items()}
     for part in drawn.iter():
         style = dict(item.split(": ", 1) for item in part.get("style", "").split("; ") if item)

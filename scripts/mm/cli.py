@@ -1,6 +1,5 @@
 """The command `mm`."""
 
-import csv
 import itertools
 import json
 import os
@@ -8,10 +7,9 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -22,26 +20,26 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from jinja2 import Environment, FileSystemLoader
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typer.core import TyperGroup
 
-from mm import days, downloads, mailout, old_files
+from mm import csv_out, days, downloads, mailout, old_files
 from mm.addresses import as_cell, read_address
 from mm.combine import combine
 from mm.export import Format, export
 from mm.ledger import ALWAYS, EXPORT_COLUMNS, OPTED_OUT, TAKEN_BACK, Ledger, stands
+from mm.mail_pages import write_mails
 from mm.mail_templates import choose
 from mm.marts import dbt_command
+from mm.misplaced import misplaced_reports
 from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, is_opted_out
 from mm.published import Candidate, Program, read_candidates, read_program
 from mm.render import Renderer, clean_name, mail_address
+from mm.seeds import check_program
 from mm.send_log import Attempt, Event, MailKey
 from mm.sender import Sender, server_from_environment
-from mm.settings import PRIVATE_UMASK, PROJECT, TEMPLATES, ReaderError, check_program
+from mm.settings import PRIVATE_UMASK, PROJECT, SEEDS, ReaderError, data_dir
 from mm.unsubscribe_check import check
 from mm.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
 
@@ -119,12 +117,9 @@ def list_mailout(
         rows = {"who": [asdict(candidate) for candidate in candidates]} if who else {}
         typer.echo(json.dumps(counts | rows, indent=2))
     elif who:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(Candidate.__slots__)
-        for candidate in candidates:
-            # A terminal obeys the control characters that a name may hold.
-            cells = asdict(candidate) | {"student_name": clean_name(candidate.student_name)}
-            writer.writerow(cells.values())
+        # A terminal obeys the control characters that a name may hold.
+        rows = (asdict(each) | {"student_name": clean_name(each.student_name)} for each in candidates)
+        csv_out.write(itertools.chain([Candidate.__slots__], (list(row.values()) for row in rows)))
     else:
         _print_counts(counts)
 
@@ -140,30 +135,15 @@ def render(
 ) -> None:
     """Write every mail that would go out now as .eml, .html and .txt.
 
-    An index.html leafs through them. What an earlier render left in the folder is removed.
+    An index.html leafs through them. What the index of the render before lists is removed.
 
     Example: mm render demo --limit 20
     """
     renderer = _renderer(program, needs_secret=False)
     with _ledger(create=False) as ledger:
         mails = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger)).mails[:limit]
-    out = out or PROJECT / "out" / program
-    out.mkdir(parents=True, exist_ok=True)
-    for old in out.iterdir():
-        if old.stem.isdigit() and old.suffix in {".eml", ".html", ".txt"}:
-            old.unlink()
-    for candidate in mails:
-        message = renderer.message(candidate)
-        name = str(candidate.student_id)
-        (out / f"{name}.eml").write_bytes(message.as_bytes())
-        for kind, suffix in (("html", "html"), ("plain", "txt")):
-            body = message.get_body((kind,))
-            if body is not None:
-                (out / f"{name}.{suffix}").write_text(body.get_content(), encoding="utf-8")
-    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    index = pages.get_template("index.html.j2").render(program=program, mails=mails)
-    (out / "index.html").write_text(index, encoding="utf-8")
-    typer.echo(f"{_mails(len(mails))} rendered: open {out / 'index.html'} in a browser.")
+    index = write_mails(program, mails, renderer, out or PROJECT / "out" / program)
+    typer.echo(f"{_mails(len(mails))} rendered: open {index} in a browser.")
 
 
 @app.command()
@@ -193,16 +173,21 @@ def send(  # noqa: PLR0913 - one argument for each option
         bool,
         typer.Option("--resend-unknown", help="Also send what may or may not have arrived before."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Go all the way, connection and login included; record nothing."),
+    ] = False,
 ) -> None:
     """Say how many mails would go out now and by which server; send them with --confirm or --to.
 
     MM_SMTP_URL names the server, MM_UNSUBSCRIBE_SECRET is what the unsubscribe links are made with.
+    The mails of a program that is not invented go to no `mm smtp-sink`, but with --to.
     The exit code is 1 if a mail failed, was deferred or not reached, or if it is unknown whether it arrived.
 
     Examples: mm send demo, mm send demo --to me@example.org --limit 3, mm send demo --confirm 120
     """
-    if to is not None and confirm is not None:
-        message = "--to and --confirm exclude each other: test first, then send."
+    if (to is not None) + (confirm is not None) + dry_run > 1:
+        message = "--to, --dry-run and --confirm exclude each other: test first, then send."
         raise typer.BadParameter(message)
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
@@ -210,7 +195,8 @@ def send(  # noqa: PLR0913 - one argument for each option
     renderer = _renderer(program, needs_secret=True)
     server = server_from_environment()
     stop = Flag()
-    sender = Sender(server, insecure=insecure, stop=stop)
+    to_sink = to is not None or renderer.is_of_invented
+    sender = Sender(server, insecure=insecure, stop=stop, to_sink=to_sink)
     if confirm is None:
         with _ledger(create=False) as ledger:
             not_mailed = WhoIsNotMailed(program, ledger)
@@ -221,10 +207,28 @@ def send(  # noqa: PLR0913 - one argument for each option
         _check_all(selection.mails, renderer)
         count = len(selection.mails)
         _print_left_out(selection)
+        if dry_run:
+            with sender:
+                typer.echo("The mail server lets us in.")
         typer.echo(f"{_mails(count)} would go out now, by {server}. Nothing was sent.")
         again = " --resend-unknown" if resend_unknown else ""
         typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
         return
+    _send_all(
+        program, confirm, renderer, sender, per_second=per_second, resend_unknown=resend_unknown, stop=stop
+    )
+
+
+def _send_all(  # noqa: PLR0913 - what `mm send` was told
+    program: str,
+    confirm: int,
+    renderer: Renderer,
+    sender: Sender,
+    *,
+    per_second: float | None,
+    resend_unknown: bool,
+    stop: Flag,
+) -> None:
     with _ledger() as ledger, ledger.sending(program):
         not_mailed = WhoIsNotMailed(program, ledger)
         selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
@@ -479,7 +483,9 @@ def show_downloads(
     now = datetime.now(UTC)
     runs, unreadable = downloads.list_runs(check_program(program), now=now, older_than=_time(older_than))
     for sentence in unreadable:
-        typer.echo(f"mm: not counted: {sentence}", err=True)
+        _warn(f"not counted: {sentence}")
+    for sentence in misplaced_reports(program, data_dir(), SEEDS):
+        _warn(sentence)
     if as_json:
         rows = [downloads.as_json(run, now) for run in runs]
         typer.echo(json.dumps({"program": program, "runs": rows}, indent=2))
@@ -556,7 +562,8 @@ def smtp_sink(
 ) -> None:
     """Run a mail server on this machine that delivers nothing and keeps every mail as a file.
 
-    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it.
+    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it. It says what it is, so that no mails
+    of a real program count as sent for lying there.
 
     Example: mm smtp-sink --port 1025
     """
@@ -564,8 +571,10 @@ def smtp_sink(
     stop = Flag()
     _check_port(port)
     out.mkdir(parents=True, exist_ok=True)
-    controller = Controller(_Sink(out), hostname="127.0.0.1", port=port)
-    controller.start()
+    # The other commands need no mail server.
+    from mm import smtp_sink as sink  # noqa: PLC0415
+
+    controller = sink.start(port, out, typer.echo)
     with _stopping_gently(stop):
         typer.echo(f"MM_SMTP_URL=smtp://localhost:{port} delivers to {out}. Ctrl-C ends it.")
         stop.wait()
@@ -619,13 +628,13 @@ def list_opt_outs() -> None:
     """
     with _ledger() as ledger:
         listed, said = OptOuts(), ledger.statements()
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(EXPORT_COLUMNS)
+    rows: list[Sequence[object]] = [EXPORT_COLUMNS]
     for email in sorted(said.keys() | {each.email for each in listed}):
         of_ledger = (each for each in said.get(email, ()) if each.says in {OPTED_OUT, TAKEN_BACK})
         if standing := stands([*listed.about(email), *of_ledger]):
             said_at = "" if standing.said_at == ALWAYS else standing.said_at
-            writer.writerow([as_cell(email), said_at, standing.source])
+            rows.append((as_cell(email), said_at, standing.source))
+    csv_out.write(rows)
 
 
 @unsubscribe.command("add")
@@ -685,19 +694,6 @@ def import_opt_outs(
     with Ledger() as ledger:
         new = ledger.import_lines(file, file.name)
     typer.echo(f"{_lines(new)} of it {'was' if new == 1 else 'were'} new.")
-
-
-class _Sink:
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        self._number = max((int(p.stem) for p in out.glob("*.eml") if p.stem.isdigit()), default=0)
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002, N802 - aiosmtpd's signature
-        self._number += 1
-        path = self._out / f"{self._number:04}.eml"
-        path.write_bytes(envelope.original_content or b"")
-        typer.echo(f"A mail came in: {path}")
-        return "250 OK"
 
 
 def _check_port(port: int) -> None:
@@ -767,15 +763,15 @@ def _ledger(*, create: bool = True) -> Iterator[Ledger]:
 
 
 def _print_as_csv(attempts: list[Attempt]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     ends = ("email", "outcome", "intended_at", "logged_at", "message_id", "server_id", "detail")
-    writer.writerow(("program", *MailKey._fields, "attempt", *ends))
+    rows: list[Sequence[object]] = [("program", *MailKey._fields, "attempt", *ends)]
     for attempt in attempts:
         email = as_cell(attempt.email) if attempt.email else ""
         times = (attempt.intended_at, attempt.logged_at)
         ids = (attempt.message_id, attempt.server_id)
         start = (attempt.program, *attempt.key, attempt.attempt)
-        writer.writerow((*start, email, attempt.outcome, *times, *ids, attempt.detail))
+        rows.append((*start, email, attempt.outcome, *times, *ids, attempt.detail))
+    csv_out.write(rows)
 
 
 def _secret(facts: Program, *, needed: bool) -> str:

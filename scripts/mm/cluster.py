@@ -33,7 +33,9 @@ from pyspark.sql.udtf import UserDefinedTableFunction
 from mm import edx_files, inputs
 from mm.edx_files import COLUMNS, PATTERNS, Column, Report
 from mm.mask import mask_secret, masks_of, publish_with_mask
+from mm.misplaced import misplaced_reports
 from mm.publish import quoted
+from mm.seeds import check_program
 from mm.settings import PROJECT, ReaderError, data_dir, database_dir
 
 _OLDEST_JAVA = 17
@@ -61,7 +63,7 @@ def build(variables: dict[str, str]) -> None:
     """
     os.chdir(PROJECT)
     program = variables["program"]
-    inputs.check_is_in_seeds(program)
+    check_program(program, inputs.SEEDS)
     mask_secret()
     # the workers fetch the code as long as the session lasts
     with inputs.lock_builds(program, database_dir()), tempfile.TemporaryDirectory() as folder:
@@ -122,6 +124,8 @@ def _load(spark: SparkSession, program: str) -> None:
         columns = ", ".join(f"{column} {type_name}" for column, type_name in table.columns.items())
         _save(spark, f"{program}_mailing.{name}", columns, table.rows)
     _save(spark, f"{program}_last_build.report_files", _LAST_REPORT_FILES, [])
+    for sentence in misplaced_reports(program, data_dir()):
+        typer.echo(f"Warning: {sentence}")
     _load_reports(spark, f"{program}_edx", list(inputs.reports(program, data_dir())))
 
 
@@ -135,6 +139,7 @@ def _load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> No
         report.file_id = file_id
         with edx_files.refusing(report):
             edx_files.identify(report)
+    reports = [report for report in reports if not report.is_gone]
     spark.udtf.register("read_report", _reader())
     readable = [
         (report.file_id, str(report.path), report.kind, report.header, report.header_lines)
@@ -232,6 +237,8 @@ def _reader() -> UserDefinedTableFunction:
                         yield "row", record.line, record.line_count, cells, None, None
                     else:
                         yield "damaged", record.line, record.line_count, None, reason, record.raw_text
+            if report.is_gone:
+                report.refused = "it is not there, or not for a worker of the cluster"
             yield "verdict", None if report.refused else row_count, None, None, report.refused, None
 
     return ReadReport

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from mm import inputs
+from mm.duckdb_errors import first_line, is_damage, told_of
 from mm.marts import read_marts
 from mm.mask import KEYED_HASH, Masks, mask_secret, masks_of, publish_with_mask
 from mm.publish import log_of, quoted
@@ -111,8 +112,13 @@ def _connected(built: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.OutOfMemoryException as error:
         message = "The programs need more memory than they may take: set MM_MEMORY_LIMIT higher, such as 4GB."
         raise ReaderError(message) from error
-    except duckdb.IOException as error:
-        message = f"{built} could not be written: see whether its disk has room."
+    except duckdb.Error as error:
+        if is_damage(error):
+            message = "One of the programs' published files is damaged: run `mm build PROGRAM` for each."
+        elif isinstance(error, duckdb.IOException):
+            message = f"{built} could not be written: see whether its disk has room ({first_line(error)})."
+        else:
+            raise
         raise ReaderError(message) from error
     finally:
         built.unlink(missing_ok=True)
@@ -203,14 +209,8 @@ def _take_in(connection: duckdb.DuckDBPyConnection, program: str, marts: Sequenc
 def _attached(connection: duckdb.DuckDBPyConnection, program: str) -> Iterator[Path]:
     path = database_dir() / f"{program}.duckdb"
     check_unwritten(path, f"mm build {program}")
-    try:
+    with told_of(path, f"mm build {program}"):
         connection.execute(f'attach {quoted(path)} as "{program}" (read_only)')
-    except duckdb.Error as error:
-        message = (
-            f"{path} cannot be read: close the program that has it open for writing, "
-            f"or run `mm build {program}` again."
-        )
-        raise ReaderError(message) from error
     # One that came in between has been read.
     check_unwritten(path, f"mm build {program}")
     yield path

@@ -8,7 +8,7 @@ second published file, without names (see mask.py).
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -23,8 +23,11 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_reports, inputs, last_build
+from mm.duckdb_errors import first_line, is_damage
 from mm.mask import mask_secret, masks_of, publish_with_mask
-from mm.publish import has_writer, log_of, quoted
+from mm.misplaced import misplaced_reports
+from mm.publish import is_in_use, log_of, quoted
+from mm.seeds import check_program
 from mm.settings import PRIVATE_UMASK, ReaderError
 
 
@@ -47,25 +50,34 @@ class Plugin(BasePlugin):
         self.marts = Path(marts.path)
         with _told_by_dbt():
             mask_secret()
-            inputs.check_is_in_seeds(self.program)
+            check_program(self.program, inputs.SEEDS)
             # Held until this process has ended or dbt closes its environment.
             self._lock = inputs.lock_builds(self.program, self.database_dir)
         for path in (self.working, self.marts):
-            self._check_unwritten(path)
+            self._check_unopened(path)
         # DuckDB opens a file of which it cannot read every block: these tables a build needs first.
         first = ("from steps.edx.loader", "from steps.edx.report_files")
         _check_usable(self.working, f"attach {quoted(self.working)} as steps", *first)
         _check_usable(self.marts, marts.to_sql())
 
-    def _check_unwritten(self, path: Path) -> None:
-        # Else it is taken for damaged and made anew, and that program's log lies beside the new one.
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            if has_writer(file):
-                message = (
-                    f"A program has the working file {path} open for writing: close it, then build again. "
-                    f"To read {self.published} is enough."
-                )
-                raise DbtRuntimeError(message)
+    def _check_unopened(self, path: Path) -> None:
+        try:
+            with path.open("r+b") as file:
+                is_open = is_in_use(file)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            message = (
+                f"The working file {path} cannot be used ({error.strerror}): it must be yours to read and "
+                "write. A build makes it anew where it is gone."
+            )
+            raise DbtRuntimeError(message) from None
+        if is_open:
+            message = (
+                f"A program has the working file {path} open: close it, then build again. "
+                f"To read {self.published} is enough."
+            )
+            raise DbtRuntimeError(message)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Load what is new in the program's folder, and the mailout's records, where the command builds."""
@@ -91,6 +103,8 @@ class Plugin(BasePlugin):
         self._load_mailing_records(conn)
         if flags.WHICH in {"build", "run"}:
             note = last_build.take_away_note(conn)
+            for sentence in misplaced_reports(self.program, self.data_dir):
+                _warn(sentence)
             reports = inputs.reports(self.program, self.data_dir)
             has_lost = edx_reports.load(conn, reports, afresh=bool(flags.FULL_REFRESH))
             self._said = last_build.said_beside_reports(conn, self.program)
@@ -133,7 +147,13 @@ class Plugin(BasePlugin):
             files = publish_with_mask(
                 connection, self.marts.stem, self.marts, self.published, masks=masks, warn=_warn
             )
-        except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except duckdb.OutOfMemoryException as error:
+            message = (
+                f"{self.published} needs more memory than it may take: set MM_MEMORY_LIMIT higher, "
+                f"such as 4GB ({first_line(error)})"
+            )
+            raise DbtRuntimeError(message) from None
+        except (OSError, duckdb.IOException) as error:
             message = (
                 f"{self.published} could not be replaced: see its disk's room and its permissions ({error})"
             )
@@ -150,7 +170,7 @@ def _makes_all_marts() -> bool:
 
 
 def _check_usable(path: Path, *statements: str) -> None:
-    """Discard a working file in which one of the statements fails."""
+    """Discard a working file that is damaged; DbtRuntimeError where it cannot be read for another reason."""
     try:
         with duckdb.connect() as connection:
             for statement in statements:
@@ -159,6 +179,12 @@ def _check_usable(path: Path, *statements: str) -> None:
         # A new file has no tables yet.
         return
     except duckdb.Error as error:
+        if not is_damage(error):
+            message = (
+                f"The working file {path} cannot be read ({first_line(error)}). Mend that, and build again; "
+                "or delete the file, and the build reads all downloads anew."
+            )
+            raise DbtRuntimeError(message) from None
         name = type(error).__name__
         _say(f"The working file {path} is damaged or of another version ({name}): it is built anew.")
         _discard(path)

@@ -5,7 +5,7 @@ downloads into the folder and the next one. Whose a file is, is what int_report_
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,16 +14,43 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mm import inputs
+from mm import edx_reports, inputs
 from mm.days import day_of, end_of, read_day
 from mm.edx_files import GRADE_REPORT, PROFILE_REPORT, Report, identify, refusing
 from mm.export import whole_file
-from mm.seeds import check_seeds, longest_prefix, prefixes_of, rows_of
-from mm.settings import PROJECT, TEMPLATES, ReaderError, data_dir
+from mm.published import connect_limited
+from mm.run_times import when
+from mm.seeds import check_program, check_seeds, longest_prefix, prefixes_of, rows_of
+from mm.settings import PROJECT, TEMPLATES, ReaderError, data_dir, database_dir
 
 KINDS = (GRADE_REPORT, PROFILE_REPORT)
 _ROLES = ("current", "coming", "past")
 _LMS_BASE = "https://courses.edx.org"
+# A certificate that is not there by then may never be: its learner has no verified name, or it was revoked.
+_UNTIL_DELIVERED = timedelta(days=60)
+_UNDELIVERED = """
+    select file_id, bool_or(certificate_eligible = 'Y' and certificate_delivered = 'N')
+    from edx.grade_report
+    group by file_id
+"""
+# What stg_edx__grade_report_rows.sql and stg_edx__profile_report_rows.sql reject, beside damaged lines.
+_UNUSABLE = """
+    select file_id, count(*)
+    from (
+        select file_id from edx.damaged_rows
+        union all
+        select file_id from edx.grade_report
+        where
+            not regexp_full_match(student_id, '[0-9]+')
+            or coalesce(try_cast(grade as double), -1) not between 0 and 2
+            or certificate_eligible not in ('Y', 'N')
+            or certificate_delivered not in ('Y', 'N')
+        union all
+        select file_id from edx.student_profile_info
+        where not regexp_full_match(student_id, '[0-9]+')
+    )
+    group by file_id
+"""
 # A stamp that is further ahead is a mistake, as it is for a build.
 _AHEAD = timedelta(days=1)
 
@@ -34,8 +61,9 @@ class Run:
 
     roles: of `current`, `coming`, `past`, those in seeds/course_runs.csv; none where only the folder has it.
     newest: by kind of report, when the newest download was made, UTC; a kind that is missing is not there.
-    state: `on`, `not started`, `ended` (with no grade report from after its end), `done` (with one), or
-    `past` (neither current nor coming, and its end is not known). to_fetch: kinds of report.
+    state: `on`, `not started`, `ended`, `done` (a grade report from after its end has all certificates
+    delivered, or is from 60 days after it or later), or `past` (neither current nor coming, and its end is
+    not known). to_fetch: kinds of report.
     link: edX's page to fetch them from; None where the course's prefix does not tell its organization.
     """
 
@@ -52,30 +80,31 @@ class Run:
 
 @dataclass(slots=True)
 class _Known:
-    """What the seeds (rows) and the folder (newest) say of a run."""
+    """What the seeds (rows) and the folder (newest) say of a run.
+
+    undelivered: its newest grade report has learners who are eligible and whose certificate is not there.
+    run_code: what stands behind the course's prefix. course: its row in the seeds.
+    """
 
     course_instance: str
     rows: list[dict[str, str]] = field(default_factory=list)
     newest: dict[str, datetime] = field(default_factory=dict)
+    undelivered: bool = False
+    run_code: str = ""
+    course: dict[str, str] = field(default_factory=dict)
 
 
 def list_runs(
     program: str, *, now: datetime, older_than: timedelta, seeds: Path = PROJECT / "seeds"
 ) -> tuple[list[Run], list[str]]:
-    """Return the program's runs, by course, role and name, and a sentence per file that cannot be read.
+    """Return the program's runs, by course and time, and a sentence per file that does not count.
 
     To fetch at `now` (aware) is, of a run that is on, what is missing or older than `older_than`; of one that
-    has ended, what is missing or from before its end. ReaderError where the seeds are wrong, or lack the
-    program.
+    has ended, what it lacks to be done. ReaderError where the seeds are wrong, or lack the program.
     """
     check_seeds(seeds)
     base = _lms_base(program, seeds)
-    # As texts of one length: what is no number there is a build's to tell.
-    positions = {
-        row["course"]: row["position"].zfill(9)
-        for row in rows_of("courses", seeds)
-        if row["program"] == program
-    }
+    courses = {row["course"]: row for row in rows_of("courses", seeds) if row["program"] == program}
     prefixes = prefixes_of(seeds)
     own = prefixes.get(program, {})
     known: dict[str, _Known] = {}
@@ -83,23 +112,22 @@ def list_runs(
         instance = row["course_instance"]
         known.setdefault(instance.lower(), _Known(instance)).rows.append(row)
     reports, unreadable = _read(inputs.reports(program, data_dir(), seeds), now)
-    for report in reports:
+    for report, undelivered in reports:
         instance, stamp = report.course_instance or "", (report.reported_at or now).replace(tzinfo=UTC)
-        newest = known.setdefault(instance.lower(), _Known(instance)).newest
-        newest[report.kind] = max(stamp, newest.get(report.kind, stamp))
-    runs = []
+        run = known.setdefault(instance.lower(), _Known(instance))
+        run.newest[report.kind] = stamp
+        run.undelivered |= undelivered
+    found = []
     for each in known.values():
         prefix = _prefix(each, prefixes)
         if prefix in own:
-            link = _link(base, each.course_instance, len(prefix))
-            runs.append(_judged(each, own[prefix], link, now, older_than))
-    runs.sort(
-        key=lambda run: (
-            positions[run.course],
-            [role not in run.roles for role in _ROLES],
-            run.course_instance.lower(),
-        )
-    )
+            each.course, each.run_code = courses[own[prefix]], each.course_instance[len(prefix) + 1 :]
+            found.append(each)
+    # As texts of one length: what is no number there is a build's to tell.
+    found.sort(key=lambda run: (run.course["position"].zfill(9), when(run.run_code, run.rows)))
+    # Of each course the last one.
+    newest = {run.course["course"]: run for run in found if _needs_no_row(run.course)}
+    runs = [_judged(run, base, now, older_than, is_newest=run in newest.values()) for run in found]
     return runs, unreadable
 
 
@@ -179,11 +207,9 @@ def words(kinds: Iterable[str]) -> str:
 
 
 def _lms_base(program: str, seeds: Path) -> str:
-    programs = {row["program"]: row for row in rows_of("programs", seeds)}
-    if program not in programs:
-        message = f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}."
-        raise ReaderError(message)
-    base = programs[program].get("lms_base") or _LMS_BASE
+    check_program(program, seeds)
+    [row, *_] = (row for row in rows_of("programs", seeds) if row["program"] == program)
+    base = row.get("lms_base") or _LMS_BASE
     if not re.fullmatch(r"https://[^ /?#]+[^ ?#]*", base):
         message = (
             f"seeds/programs.csv, program {program}: its lms_base, {base}, is no link such as {_LMS_BASE}."
@@ -192,21 +218,51 @@ def _lms_base(program: str, seeds: Path) -> str:
     return base.rstrip("/")
 
 
-def _read(found: Iterable[Report], now: datetime) -> tuple[list[Report], list[str]]:
-    """Return the reports that a build would count, and why others cannot be read."""
-    reports, unreadable = [], []
+def _read(found: Iterable[Report], now: datetime) -> tuple[list[tuple[Report, bool]], list[str]]:
+    """Return the newest report of each run and kind that a build would read, and why it would not others.
+
+    With each stands whether it has learners who are eligible and have no certificate yet.
+    """
+    reports: dict[tuple[str, str], list[Report]] = {}
+    unreadable = []
     for report in found:
         with refusing(report):
             identify(report)
-        if report.kind not in KINDS or report.ignored or not report.reported_at:
+        if report.kind not in KINDS or report.ignored or report.is_gone or not report.reported_at:
             continue
         if not report.refused and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD:
             report.refused = "its stamp is more than a day ahead of now"
         if report.refused:
             unreadable.append(f"{report.path}: {report.refused}.")
         else:
-            reports.append(report)
-    return reports, unreadable
+            reports.setdefault(((report.course_instance or "").lower(), report.kind), []).append(report)
+    for downloads in reports.values():
+        downloads.sort(key=lambda report: report.reported_at or now)
+    read = []
+    while newest := [downloads.pop() for downloads in reports.values() if downloads]:
+        opened = _opened(newest)
+        for report in newest:
+            if report.refused:
+                unreadable.append(f"{report.path}: {report.refused}.")
+            elif not report.is_gone:
+                read.append((report, opened.get(report.file_id, False)))
+                reports.pop(((report.course_instance or "").lower(), report.kind))
+    return read, unreadable
+
+
+def _opened(reports: list[Report]) -> dict[int, bool]:
+    """Read reports as a build does, which notes in each why it is refused; return by file _UNDELIVERED."""
+    with connect_limited() as connection:
+        # What has no room in memory is of learners.
+        connection.execute("set temp_directory = $1", [str(database_dir() / "working" / "downloads.tmp")])
+        edx_reports.prepare_tables(connection)
+        edx_reports.load(connection, reports)
+        unusable = dict(connection.execute(_UNUSABLE).fetchall())
+        for report in reports:
+            count, total = unusable.get(report.file_id, 0), report.row_count or 0
+            if not report.refused and count and (count == total or (count > 1 and count * 10 > total)):
+                report.refused = f"{count} of its {total} rows cannot be used: download it again"
+        return dict(connection.execute(_UNDELIVERED).fetchall())
 
 
 def _prefix(run: _Known, prefixes: dict[str, dict[str, str]]) -> str | None:
@@ -218,7 +274,9 @@ def _prefix(run: _Known, prefixes: dict[str, dict[str, str]]) -> str | None:
     return prefix
 
 
-def _judged(run: _Known, course: str, link: str | None, now: datetime, older_than: timedelta) -> Run:
+def _judged(run: _Known, base: str, now: datetime, older_than: timedelta, *, is_newest: bool) -> Run:
+    """Say how a run is. is_newest: it is the newest of a course that needs no row for its current one."""
+    course, instance = run.course["course"], run.course_instance
     starts_on, ends_on = _day(run, "starts_on"), _day(run, "ends_on")
     # a run may be another program's current one, and a coming one here
     said = {row["run_role"] for row in run.rows if row["course"] == course}
@@ -226,19 +284,33 @@ def _judged(run: _Known, course: str, link: str | None, now: datetime, older_tha
     today = day_of(now)
     to_fetch: Iterable[str] = ()
     if ends_on and ends_on < today:
-        grades = run.newest.get(GRADE_REPORT)
-        state = "done" if grades and grades >= end_of(ends_on) else "ended"
-        if state == "ended":
-            to_fetch = _older(run, end_of(ends_on))
+        to_fetch = tuple(_lacking(run, end_of(ends_on)))
+        state = "ended" if GRADE_REPORT in to_fetch else "done"
     elif starts_on and starts_on > today:
         state = "not started"
-    elif ends_on or {"current", "coming"} & set(roles):
+    elif ends_on or {"current", "coming"} & set(roles) or (is_newest and not roles):
         state = "on"
         to_fetch = _older(run, now - older_than)
     else:
         state = "past"
-    instance = run.course_instance
+    link = _link(base, instance, run.run_code)
     return Run(course, instance, roles, starts_on, ends_on, run.newest, state, tuple(to_fetch), link)
+
+
+def _needs_no_row(course: Mapping[str, str]) -> bool:
+    return course["is_capstone"].lower() == "true" and course.get("offered", "").lower() != "false"
+
+
+def _lacking(run: _Known, end: datetime) -> Iterator[str]:
+    """Give what a run that has ended lacks: edX makes certificates days or weeks after its end."""
+    grades = run.newest.get(GRADE_REPORT)
+    if grades is None or grades < end:
+        yield from _older(run, end)
+        return
+    if run.undelivered and grades < end + _UNTIL_DELIVERED:
+        yield GRADE_REPORT
+    if PROFILE_REPORT not in run.newest:
+        yield PROFILE_REPORT
 
 
 def _older(run: _Known, moment: datetime) -> Iterator[str]:
@@ -264,10 +336,13 @@ def _day(run: _Known, column: str) -> date | None:
     return None
 
 
-def _link(base: str, course_instance: str, prefix_length: int) -> str | None:
+def _link(base: str, course_instance: str, run_code: str) -> str | None:
     """Return the page of a run's Data Download; its prefix is organization and course, with a _ between."""
-    organization, _, course = course_instance[:prefix_length].partition("_")
+    organization, _, course = course_instance[: -len(run_code) - 1].partition("_")
     if not course:
         return None
-    key = f"course-v1:{organization}+{course}+{course_instance[prefix_length + 1 :]}"
-    return f"{base}/courses/{quote(key, safe=':+')}/instructor#view-data_download"
+    key = f"course-v1:{organization}+{course}+{run_code}"
+    # A coach's custom course.
+    if custom := re.fullmatch(r"(.+)_ccx_([0-9]+)", run_code, re.IGNORECASE):
+        key = f"ccx-v1:{organization}+{course}+{custom[1]}+ccx@{custom[2]}"
+    return f"{base}/courses/{quote(key, safe=':+@')}/instructor#view-data_download"

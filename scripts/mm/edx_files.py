@@ -75,14 +75,16 @@ _LEFT_BEHIND = re.compile(
 )
 _PACKED_ENDINGS = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+# Of files, and of the folders that Safari and others keep a part in until it is whole.
+_IN_PROGRESS = (
+    *(".crdownload", ".part", ".partial", ".download", ".opdownload"),
+    *(".filepart", ".fdmdownload", ".drivedownload"),
+)
 _OTHER_ENDINGS = {
     **dict.fromkeys(_PACKED_ENDINGS, "it is packed: unpack it here, so that what is in it is read"),
     **dict.fromkeys((".gpg", ".pgp", ".asc"), "it is encrypted: decrypt it here, so that it is read"),
     ".icloud": "it is in iCloud and not on this machine: fetch it (Download Now in the Finder)",
-    **dict.fromkeys(
-        (".crdownload", ".part", ".partial", ".download", ".opdownload"),
-        "its download has not ended: wait for it, or download it again",
-    ),
+    **dict.fromkeys(_IN_PROGRESS, "its download has not ended: wait for it, or download it again"),
     **dict.fromkeys(
         _SPREADSHEETS, "it is a spreadsheet: download it from edX again, as the CSV file that it was"
     ),
@@ -160,7 +162,8 @@ class Report:
     """What is known of one file. `ignored` and `refused` say why its rows do not count (None: they may).
 
     name: the path from the program's folder on. lines: how many its text has, and whether the last one has an
-    end. row_count: how many records are loaded or damaged, None where none were.
+    end. row_count: how many records are loaded or damaged, None where none were. is_gone: it was there when
+    its folder was listed, and is there no more.
     """
 
     path: Path
@@ -178,6 +181,7 @@ class Report:
     lines: int = 0
     ends_with_break: bool = True
     row_count: int | None = None
+    is_gone: bool = False
 
     @property
     def location(self) -> str:
@@ -225,26 +229,38 @@ def list_folder(folder: Path, home: Path | None = None) -> Iterator[Report]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            report = _report(here, home or folder)
-            report.refused = f"it is a folder that cannot be read ({error.strerror})"
-            yield report
+            for report in _report(here, home or folder):
+                report.refused = f"it is a folder that cannot be read ({error.strerror})"
+                yield report
             continue
         for path in entries:
             if _LEFT_BEHIND.fullmatch(path.name):
                 continue
-            if path.is_dir() and not _is_csv(path.name):
+            is_read_as_file = _is_csv(path.name) or path.name.lower().endswith(_IN_PROGRESS)
+            if path.is_dir() and not is_read_as_file:
                 (linked if path.is_symlink() else folders).append(path)
             else:
-                yield _report(path, home or folder)
+                yield from _report(path, home or folder)
 
 
-def _report(path: Path, home: Path) -> Report:
+def list_files(folder: Path) -> Iterator[Report]:
+    """Go through what lies in a folder itself and is no folder, less what systems leave behind."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not _LEFT_BEHIND.fullmatch(path.name) and not path.is_dir():
+            yield from _report(path, folder)
+
+
+def _report(path: Path, home: Path) -> Iterator[Report]:
+    """Give the one report, or none where the file is gone meanwhile, as a download is that has ended."""
     try:
         status = path.stat()
     except OSError:
-        status = path.lstat()
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return
     name = Path(os.path.relpath(path, home)).as_posix()
-    return Report(path, name, status.st_size, status.st_mtime_ns)
+    yield Report(path, name, status.st_size, status.st_mtime_ns)
 
 
 def course_instance_of(name: str) -> str | None:
@@ -352,7 +368,9 @@ def _look_into_other(report: Report, ending: str) -> None:
 def _kind_of_packed(path: Path) -> str:
     """Tell what a packed file holds that matters most; PACKED where nobody can tell."""
     try:
-        kinds = {_kind_by_head(head) or _kind_by_name(name) for name, head in _unpacked(path)}
+        kinds = {_kind_in_archive(name, head) for name, head in _unpacked(path)}
+    except FileNotFoundError:
+        raise
     except (
         KeyError,
         OSError,
@@ -364,9 +382,14 @@ def _kind_of_packed(path: Path) -> str:
         lzma.LZMAError,
     ):
         return PACKED
-    return next(
-        (kind for kind in (EMAIL_OPT_IN, OPT_OUTS, GRADE_REPORT, PROFILE_REPORT) if kind in kinds), OTHER
-    )
+    order = (EMAIL_OPT_IN, OPT_OUTS, GRADE_REPORT, PROFILE_REPORT, PACKED)
+    return next((kind for kind in order if kind in kinds), OTHER)
+
+
+def _kind_in_archive(name: str, head: bytes) -> str:
+    kind = _kind_by_head(head) or _kind_by_name(name)
+    # What is in an archive within it nobody looks at.
+    return PACKED if kind == OTHER and name.lower().endswith(_PACKED_ENDINGS) else kind
 
 
 def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -411,6 +434,8 @@ def _look_at_report(report: Report, own_words: str) -> None:
         try:
             read_header(report)
             check_columns(report, COLUMNS[report.kind])
+        except FileNotFoundError:
+            raise
         except (RefusedError, OSError):
             report.header = []
         return
@@ -493,6 +518,8 @@ def _head(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
+        if not path.is_symlink():
+            raise
         reason = "it is a link, and what it leads to is not there"
         raise RefusedError(reason) from None
     if stat.S_ISDIR(mode):
@@ -717,9 +744,11 @@ def read(report: Report) -> Iterator[tuple[Record, list[str | None], str | None]
 
 @contextmanager
 def refusing(report: Report) -> Iterator[None]:
-    """Note in `report` why it cannot be read, if what is tried says so."""
+    """Note in `report` why it cannot be read, if what is tried says so, or that it is gone."""
     try:
         yield
+    except FileNotFoundError:
+        report.is_gone = True
     except RefusedError as error:
         report.refused = str(error)
     except OSError as error:

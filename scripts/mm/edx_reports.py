@@ -6,11 +6,12 @@ puts the cells of each file that can be read, its line numbers and the rows of t
 
 import glob
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def load(connection: duckdb.DuckDBPyConnection, reports: Iterable[Report], *, af
         report.file_id = file_id
         with edx_files.refusing(report):
             edx_files.identify(report)
+    new = [report for report in new if not report.is_gone]
     # The numbering of lines keeps each reading on one core, so several are read at once.
     threads = connection.execute("select current_setting('threads')").fetchall()[0][0]
     with ThreadPoolExecutor(threads) as pool:
@@ -121,12 +123,15 @@ def _load(connection: duckdb.DuckDBPyConnection, group: list[Report]) -> None:
         if report.is_readable:
             with edx_files.refusing(report):
                 edx_files.count_lines(report)
+    group = [report for report in group if not report.is_gone]
+    if not group:
+        return
     try:
         with _transaction(connection):
             if readable := [report for report in group if report.is_readable]:
                 _load_even_rows(connection, readable)
             _record(connection, group)
-    except (_UnevenError, duckdb.InvalidInputException):
+    except (_UnevenError, duckdb.InvalidInputException, duckdb.IOException):
         for report in group:
             _load_alone(connection, report)
 
@@ -138,9 +143,16 @@ def _load_alone(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
                 _load_uneven_rows(connection, report)
             _record(connection, [report])
             return
+    except duckdb.IOException:
+        # A file that is gone has nothing to record; a full disk is no file's fault.
+        if os.path.lexists(report.path):
+            raise
+        report.is_gone = True
     except duckdb.InvalidInputException:
         # The error's own text quotes the file.
         report.refused = edx_files.MIXED_LINE_ENDS
+    if report.is_gone:
+        return
     report.row_count = None
     with _transaction(connection):
         _record(connection, [report])
@@ -183,11 +195,11 @@ def _tell_twins_apart(connection: duckdb.DuckDBPyConnection) -> None:
             and content_digest is null
     """).fetchall()
     for file_id, path in twins:
-        with Path(path).open("rb") as file:
+        with suppress(FileNotFoundError), Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        connection.execute(
-            "update edx.report_files set content_digest = $1 where file_id = $2", [digest, file_id]
-        )
+            connection.execute(
+                "update edx.report_files set content_digest = $1 where file_id = $2", [digest, file_id]
+            )
 
 
 def _cells(report: Report) -> str:

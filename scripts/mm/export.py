@@ -12,7 +12,9 @@ import duckdb
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 
-from mm.publish import quoted
+from mm.csv_out import BEGINS_A_FORMULA, NEVER_ENROLLED
+from mm.duckdb_errors import is_damage
+from mm.publish import quoted, sync
 from mm.published import published
 from mm.settings import PROJECT, ReaderError
 
@@ -20,11 +22,6 @@ from mm.settings import PROJECT, ReaderError
 EXCEL_LEARNERS = 1_048_575
 
 _ROWS_AT_ONCE = 10_000
-# Spreadsheets calculate what begins so, also after blanks and invisible characters; some also read the
-# full-width forms, and a cell that begins with a tab or a line break may lose it and then begin so.
-_BEGINS_A_FORMULA = r"^[\pZ\pC]*[=+\-@＝＋－＠]|^[\t\r\n]"  # noqa: RUF001 - full-width on purpose
-# What a learner's cell shows for a course never enrolled in. Alone it cannot be calculated.
-_NEVER_ENROLLED = "-"
 # Excel's numbers have 15 digits; a longer id would lose its end.
 _EXCEL_NUMBERS = 10**15
 _NARROWEST, _WIDEST = 8, 40
@@ -82,9 +79,9 @@ def whole_file(out: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix=".mm-", dir=out.parent) as folder:
         draft = Path(folder, out.name)
         yield draft
-        _fsync(draft)
+        sync(draft)
         draft.replace(out)
-    _fsync(out.parent)
+    sync(out.parent)
 
 
 @contextmanager
@@ -95,6 +92,9 @@ def _failing_in_words(out: Path) -> Iterator[None]:
         message = f"{out} needs more memory than it may take: set MM_MEMORY_LIMIT higher, such as 2GB."
         raise ReaderError(message) from error
     except duckdb.IOException as error:
+        if is_damage(error):
+            # What is read is, not what is written.
+            raise
         message = f"{out} could not be written: see whether its disk has room."
         raise ReaderError(message) from error
     except XlsxWriterException as error:
@@ -120,7 +120,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str, kind: Format, draft:
 
 def _protected(column: str) -> str:
     return (
-        f"""if("{column}" != '{_NEVER_ENROLLED}' and regexp_matches("{column}", '{_BEGINS_A_FORMULA}'),"""
+        f"""if("{column}" != '{NEVER_ENROLLED}' and regexp_matches("{column}", '{BEGINS_A_FORMULA}'),"""
         f""" '''' || "{column}", "{column}")"""
     )
 
@@ -141,7 +141,7 @@ def _write_xlsx(connection: duckdb.DuckDBPyConnection, name: str, learners: int,
         sheet.write_string(0, i, column, heading)
     cells = [f'"{column}"' for column in columns]
     begin_formulas = ", ".join(
-        f"""coalesce(regexp_matches("{column}"::varchar, '{_BEGINS_A_FORMULA}'), false)"""
+        f"""coalesce(regexp_matches("{column}"::varchar, '{BEGINS_A_FORMULA}'), false)"""
         for column in columns
     )
     rows = connection.execute(_sorted_query(name, [*cells, f"[{begin_formulas}]"]))
@@ -170,11 +170,3 @@ def _sorted_query(name: str, cells: list[str]) -> str:
     return (
         f'select {", ".join(cells)} from "{name}" order by no_certificate_eligible desc, "{name}".student_id'
     )
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ import duckdb
 
 from mm import edx_files, old_files
 from mm.addresses import read_address
+from mm.duckdb_errors import told_of
 from mm.edx_files import Report
 from mm.ledger import Ledger, Statement
 from mm.optouts import Bounced, NotLearner, NotLearners, OptOuts, has_bounced, is_opted_out
@@ -17,7 +18,8 @@ from mm.seeds import longest_prefix, prefixes_of, rows_of
 from mm.send_log import Attempt
 from mm.settings import ReaderError
 
-_SEEDS = Path("seeds")
+# Read as files: before the first build of a program no table has them.
+SEEDS = Path("seeds")
 _ADDRESS_COLUMNS = ("sender", "reply_to", "contact_email")
 _MAILS = {
     "program": "string",
@@ -41,18 +43,6 @@ class Table(NamedTuple):
     rows: list[tuple[object, ...]]
 
 
-def check_is_in_seeds(program: str) -> None:
-    """Raise ReaderError for a program that seeds/programs.csv does not have."""
-    # The seed is read as a file: before the first build of a program no table has it.
-    programs = [row["program"] for row in rows_of("programs", _SEEDS)]
-    if program not in programs:
-        message = (
-            f"There is no program {program!r} in seeds/programs.csv. There are: {', '.join(programs)}. "
-            "Choose one with --vars 'program: NAME'."
-        )
-        raise ReaderError(message)
-
-
 def lock_builds(program: str, database_dir: Path) -> TextIO:
     """Keep other builds of a program out for as long as the file returned is open.
 
@@ -70,7 +60,7 @@ def lock_builds(program: str, database_dir: Path) -> TextIO:
     return file
 
 
-def reports(program: str, data_dir: Path, seeds: Path = _SEEDS) -> Iterator[Report]:
+def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Report]:
     """Go through what lies in the program's folder, then through what others' hold on courses of both.
 
     Of another program's folder it gives the reports whose names begin with a prefix that a course of this
@@ -115,7 +105,7 @@ def mailing_tables(
     with Ledger(database_dir, create=False) as ledger:
         old_files.take_in(ledger, say, lists=data_dir)
         history, said = ledger.history(), ledger.statements()
-    texts = {row.get(column) or "" for row in rows_of("programs", _SEEDS) for column in _ADDRESS_COLUMNS}
+    texts = {row.get(column) or "" for row in rows_of("programs", SEEDS) for column in _ADDRESS_COLUMNS}
     opt_outs, bounced = OptOuts(data_dir / OptOuts.name), Bounced(data_dir / Bounced.name)
     return {
         "unsubscribed": Table(
@@ -145,12 +135,15 @@ def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
     Whom such a file knows from another one alone has neither edX's username nor address there, and is none.
     """
     found: set[tuple[int]] = set()
-    for row in rows_of("programs", _SEEDS):
+    for row in rows_of("programs", SEEDS):
         path = database_dir / f"{row['program']}.duckdb"
         if row["program"] == program or not path.is_file():
             continue
         try:
-            with connect_limited(path, read_only=True) as connection:
+            with (
+                told_of(path, f"mm build {row['program']}"),
+                connect_limited(path, read_only=True) as connection,
+            ):
                 found.update(
                     connection.execute(
                         "select student_id from learners where is_retired and coalesce(username, email) != ''"
@@ -159,12 +152,6 @@ def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
         except (duckdb.CatalogException, duckdb.BinderException):
             # Of another version, which knew nobody as retired.
             continue
-        except duckdb.Error as error:
-            message = (
-                f"{path} cannot be read, which tells who is retired: close the program that has it open for "
-                f"writing, or run `mm build {row['program']}` again."
-            )
-            raise ReaderError(message) from error
     return sorted(found)
 
 

@@ -24,9 +24,12 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from mm import csv_out
 from mm.addresses import MAIL_ADDRESS, as_cell, normalized, read_address
+from mm.publish import sync
+from mm.seeds import check_program
 from mm.send_log import Event, History, Intent, Line, MailKey
-from mm.settings import ReaderError, check_program, database_dir
+from mm.settings import ReaderError, database_dir
 
 _NAME = "mailing.sqlite"
 _MODE = 0o640
@@ -470,11 +473,11 @@ class Ledger:
             connection.executescript(_SCHEMA)
             connection.close()
             new.chmod(_MODE)
-            _sync(new)
+            sync(new)
             # Another process may have been faster: then its file is the one.
             with suppress(FileExistsError):
                 self.path.hardlink_to(new)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
     def _check(self) -> None:
         is_ours = self.path.stat().st_size > 0 and (
@@ -517,13 +520,17 @@ class Ledger:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            if isinstance(error, BlockingIOError):
-                raise
+        except (BlockingIOError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            # Not the file's fault.
+            raise
+        except (sqlite3.DatabaseError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
+            what_to_do = "Make room, mend the permissions, or put back a copy of it."
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                what_to_do = "Close the program that has had it open for writing all the time."
             message = (
                 f"The ledger {self.path} cannot be used ({reason}): nobody is mailed until it can be. "
-                "Make room, mend the permissions, or put back a copy of it."
+                f"{what_to_do}"
             )
             raise ReaderError(message) from error
 
@@ -687,13 +694,5 @@ def statement_of(email: str, said_at: str, source: str) -> Statement:
 
 def _csv_line(email: str, *rest: str) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow([as_cell(email), *rest])
+    csv_out.write([(as_cell(email), *rest)], buffer)
     return buffer.getvalue()
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -1,5 +1,6 @@
 """The mails in the files that mail programs keep or save them in."""
 
+import lzma
 import re
 import zipfile
 import zlib
@@ -77,7 +78,7 @@ def _in_archive(where: str, file: IO[bytes]) -> Iterator[Mail]:
                 if not each.endswith("/") and not re.search(r"(?:^|/)(?:__MACOSX/|\.[^/]*$)", each):
                     with archive.open(each) as member:
                         yield from _in_file(f"{where}, {each}", member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError):
         yield Mail(where, b"", "it is a ZIP archive that is damaged or locked: unpack it")
 
 

@@ -1,5 +1,6 @@
 """What pages share: their templates, and how they say numbers, shares and days."""
 
+import unicodedata
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,13 @@ def all_rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str
     cursor = connection.execute(query)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def on_one_line(text: str) -> str:
+    """Return a text without line breaks and control characters, of which XML takes none, and trimmed."""
+    is_no_letter = {"Cc", "Cs", "Zl", "Zp"}
+    letters = (" " if unicodedata.category(each) in is_no_letter else each for each in text)
+    return " ".join("".join(letters).translate({0xFFFE: " ", 0xFFFF: " "}).split())
 
 
 def number(count: int) -> str:

@@ -6,11 +6,12 @@ was logged of one build's file must never lie beside another's.
 """
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
 # For owner and group to read. Root alone can still open such a file for writing.
@@ -37,7 +38,16 @@ def has_writer(database: BufferedReader) -> bool:
     try:
         # As DuckDB itself does: a writer's lock excludes all others, and readers share theirs.
         fcntl.lockf(database, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
+        return True
+    return False
+
+
+def is_in_use(database: BufferedRandom) -> bool:
+    """Return whether another process has a DuckDB file open, if only to read."""
+    try:
+        fcntl.lockf(database, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         return True
     return False
 
@@ -57,6 +67,7 @@ def publish(files: Mapping[Path, Path | None], warn: Callable[[str], None]) -> N
                 new[published].unlink(missing_ok=True)
                 shutil.copyfile(built, new[published])
                 new[published].chmod(_UNWRITABLE)
+                sync(new[published])
         with ExitStack() as until_replaced:
             for published in files:
                 is_written = published.exists() and has_writer(
@@ -71,6 +82,8 @@ def publish(files: Mapping[Path, Path | None], warn: Callable[[str], None]) -> N
             _rename(new)
             for published in files.keys() - new.keys():
                 _remove(published, warn)
+        for folder in {published.parent for published in files}:
+            sync(folder)
     finally:
         for path in new.values():
             path.unlink(missing_ok=True)
@@ -92,6 +105,15 @@ def _rename(new: Mapping[Path, Path]) -> None:
             new[published].replace(published)
         new[last].replace(last)
         back.pop_all()
+
+
+def sync(path: Path) -> None:
+    """Have a file, or a folder's list of names, on disk before this returns, where a power cut leaves it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _before(new: Path) -> Path:

@@ -12,8 +12,10 @@ from typing import TypeVar
 import duckdb
 import yaml
 
+from mm.duckdb_errors import told_of
 from mm.publish import log_of
-from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, check_program, database_dir
+from mm.seeds import check_program
+from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
 
 Row = TypeVar("Row")
 
@@ -27,7 +29,7 @@ _ROWS_AT_ONCE = 10_000
 class Program:
     """A program's facts, a row of seeds/programs.csv. None: that cell is empty.
 
-    language is a tag such as `en` or `pt-BR`.
+    language is a tag such as `en` or `pt-BR`. is_invented: its learners are made up, to try things with.
     """
 
     program: str
@@ -47,6 +49,7 @@ class Program:
     unsubscribe_hash: str | None
     certificate_mail: str
     language: str = "en"
+    is_invented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +172,17 @@ def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckD
         message = f"There is no published database {path} (found there: {found}): run `{command}` first."
         raise ReaderError(message)
     try:
-        check_unwritten(path, command)
-        with connect_limited(path, read_only=True) as connection:
-            # One that came in between has been read.
+        with told_of(path, command):
             check_unwritten(path, command)
-            _check_relations(connection, path, names, command)
-            yield connection
+            with connect_limited(path, read_only=True) as connection:
+                # One that came in between has been read.
+                check_unwritten(path, command)
+                _check_relations(connection, path, names, command)
+                yield connection
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         message = (
             f"{path} lacks a table or a column that this needs, so another version built it: "
             f"run `{command}` again."
-        )
-        raise ReaderError(message) from error
-    except duckdb.Error as error:
-        message = (
-            f"{path} cannot be read: close the program that has it open for writing, "
-            f"or run `{command}` again."
         )
         raise ReaderError(message) from error
 

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import traceback
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,6 +33,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mm import days
 from mm.addresses import normalized, read_address
 from mm.mail_templates import Part, choose
+from mm.pages import on_one_line
 from mm.published import Candidate, Program
 from mm.settings import TEMPLATES, ReaderError
 from mm.unsubscribe_links import HASHES, is_https, unsubscribe_link
@@ -56,11 +56,7 @@ _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 def clean_name(name: str | None) -> str | None:
     """Return a learner's name on one line, without control characters; None: nothing is left."""
-    one_line = "".join(
-        " " if unicodedata.category(letter) in {"Cc", "Zl", "Zp"} else letter
-        for letter in _DIRECTION_MARKS.sub("", name or "")
-    )
-    return " ".join(one_line.split()) or None
+    return on_one_line(_DIRECTION_MARKS.sub("", name or "")) or None
 
 
 def mail_address(email: str | None, name: str | None = None) -> Address:
@@ -159,6 +155,11 @@ class Renderer:
         self.notes = chosen.notes
         self._text = self._compile(chosen.text)
         self._html = self._compile(chosen.html)
+
+    @property
+    def is_of_invented(self) -> bool:
+        """Tell whether the program and its learners are made up."""
+        return self._program.is_invented
 
     def message_id(self, candidate: Candidate) -> str:
         """Return the mail's Message-ID, always the same for a learner, an instance and a kind."""

@@ -32,12 +32,13 @@ def write_report(
 ) -> Path:
     """Write the report as of `now` (aware) and return its file.
 
-    out None: out/<program>/report.html in the project. with_learners: also name those who are one
-    certificate short. ReaderError or OSError where it cannot be made; then `out` is as it was.
+    out None: out/<program>/report.html in the project, or report_with_learners.html there. with_learners:
+    also name those who are one certificate short. ReaderError or OSError where it cannot be made; then `out`
+    is as it was.
     """
     with published(program, "report") as connection:
         page = render_report(connection, now, with_learners=with_learners)
-    out = out or PROJECT / "out" / program / "report.html"
+    out = out or PROJECT / "out" / program / f"report{'_with_learners' if with_learners else ''}.html"
     with whole_file(out) as draft:
         draft.write_text(page, encoding="utf-8")
     return out

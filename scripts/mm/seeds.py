@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Iterator
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 
 import yaml
 
 from mm.edx_files import Column, RefusedError, Report, check_columns, count_lines, read_header, records
-from mm.settings import ReaderError
+from mm.settings import ALL_PROGRAMS, SEEDS, ReaderError
 
 
 def check_seeds(folder: Path) -> None:
@@ -25,6 +26,8 @@ def check_seeds(folder: Path) -> None:
             continue
         try:
             _check(Report(path, path.name, 0, 0), tuple(_columns(seed)))
+        except _WrongCellError as error:
+            messages.append(f"{path}: {error}.")
         except RefusedError as error:
             reason = str(error).removesuffix(": download it again")
             messages.append(
@@ -42,6 +45,27 @@ def rows_of(name: str, folder: Path) -> list[dict[str, str]]:
     """
     with (folder / f"{name}.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file, restval=""))
+
+
+def check_program(program: str, folder: Path = SEEDS) -> str:
+    """Return the program's code as it is; ReaderError, with the nearest names, where the seeds lack it."""
+    if program == ALL_PROGRAMS:
+        message = f"{program} is the file of all programs, not one of them: expected a code such as demo."
+        raise ReaderError(message)
+    try:
+        programs = [row["program"] for row in rows_of("programs", folder)]
+    except (ValueError, KeyError, csv.Error):
+        # It says what is wrong with the file.
+        check_seeds(folder)
+        raise
+    if program not in programs:
+        near = " or ".join(get_close_matches(program, programs))
+        message = (
+            f"There is no program {program!r} in seeds/programs.csv. "
+            f"{f'Did you mean {near}? ' if near else ''}There are: {', '.join(programs)}."
+        )
+        raise ReaderError(message)
+    return program
 
 
 def prefixes_of(folder: Path) -> dict[str, dict[str, str]]:
@@ -78,7 +102,21 @@ def _check(seed: Report, columns: tuple[Column, ...]) -> None:
     read_header(seed)
     check_columns(seed, columns)
     count_lines(seed)
+    _check_blanks(1, seed.header, seed.header)
     for line, _, cells, _ in records(seed.path):
         if len(cells) > len(seed.header):
             reason = f"line {line}: it has {len(cells)} cells, the header has {len(seed.header)}"
             raise RefusedError(reason)
+        _check_blanks(line, seed.header, cells)
+
+
+def _check_blanks(line: int, header: list[str], cells: list[str]) -> None:
+    # By eye such a cell is like the one that it is not the same as.
+    for name, cell in zip(header, cells, strict=False):
+        if cell != cell.strip():
+            reason = f"line {line}: its {name.strip()} is {cell!r}, with blanks around it: take them away"
+            raise _WrongCellError(reason)
+
+
+class _WrongCellError(RefusedError):
+    """What is wrong with one cell of a file that can be read."""

@@ -20,6 +20,9 @@ from mm.settings import ReaderError, seconds_from_environment
 
 _PAUSES = 4
 _PORTS = {"smtp": 587, "smtps": 465}
+# How `mm smtp-sink` greets: as all servers do, and by a word of its own among what it can do.
+SINK_GREETING = "mm smtp-sink keeps mails as files and delivers none"
+SINK_EXTENSION = "X-MM-SMTP-SINK"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 # Such as Amazon SES's `250 Ok 0100018...-000000`; shorter ones a server may give twice.
 _SERVER_ID = re.compile(r"2\d\d (?:2\.\d\.\d )?ok:? (?:queued as |id=)?([\w.+/=-]{16,})\.?", re.IGNORECASE)
@@ -74,7 +77,9 @@ def server_from_environment() -> Server:
         raise ReaderError(message)
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS[parts.scheme]
+        # Any other scheme is refused, with a port, too.
+        usual = _PORTS[parts.scheme]
+        port = parts.port or usual
         user = unquote(parts.username, errors="strict") if parts.username else None
         password = unquote(parts.password or "", errors="strict")
     except (ValueError, KeyError):
@@ -113,13 +118,15 @@ class Sender:
     a mail that was refused for now is tried again (2), doubled each time, four times.
     """
 
-    def __init__(self, server: Server, *, insecure: bool, stop: Flag) -> None:
+    def __init__(self, server: Server, *, insecure: bool, stop: Flag, to_sink: bool = True) -> None:
         """Name the server. insecure: mail may go unencrypted or to a server that proves nothing.
 
-        stop: once set, a mail that waits for its next try is given up as failed.
+        stop: once set, a mail that waits for its next try is given up as failed. to_sink: `mm smtp-sink` may
+        take the mails; where it may not, nothing is handed to it, and that is a ReaderError.
         """
         self._server = server
         self._insecure = insecure
+        self._to_sink = to_sink
         self._stop = stop
         self._timeout = seconds_from_environment("MM_SMTP_TIMEOUT", 30)
         self._backoff = seconds_from_environment("MM_SMTP_BACKOFF", 2)
@@ -244,6 +251,12 @@ class Sender:
     def _introduce(self, connection: smtplib.SMTP) -> None:
         server = self._server
         connection.ehlo_or_helo_if_needed()
+        if connection.has_extn(SINK_EXTENSION) and not self._to_sink:
+            message = (
+                f"The mail server {server} is `mm smtp-sink`, which delivers nothing: the learners would "
+                "count as mailed, and never get their mail. Name another server in MM_SMTP_URL, or try --to."
+            )
+            raise ReaderError(message)
         if not server.smtps:
             if connection.has_extn("starttls"):
                 connection.starttls(context=self._tls())

@@ -1,7 +1,6 @@
 """Where things are, what the environment says, and the one kind of error that a reader is shown."""
 
 import os
-import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -14,7 +13,6 @@ PRIVATE_UMASK = 0o027
 ALL_PROGRAMS = "all_programs"
 
 _SHORTEST_SECRET = 16
-_PROGRAM = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class ReaderError(Exception):
@@ -32,17 +30,6 @@ def database_dir() -> Path:
 def data_dir() -> Path:
     """Return the folder of the downloads and of unsubscribed.csv: MM_DATA_DIR, else `data`."""
     return PROJECT / os.environ.get("MM_DATA_DIR", "data")
-
-
-def check_program(program: str) -> str:
-    """Return the program's code as it is; ReaderError where it could not be one."""
-    if not _PROGRAM.fullmatch(program):
-        message = f"{program!r} is not a program: expected a code from seeds/programs.csv, such as demo."
-        raise ReaderError(message)
-    if program == ALL_PROGRAMS:
-        message = f"{program} is the file of all programs, not one of them: expected a code such as demo."
-        raise ReaderError(message)
-    return program
 
 
 def short_secret(name: str, secret: str, who_guesses: str) -> str | None:

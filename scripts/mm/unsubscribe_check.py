@@ -4,6 +4,7 @@ import secrets
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from http.cookies import CookieError, SimpleCookie
 from typing import NoReturn
 from urllib.error import HTTPError, URLError
@@ -118,7 +119,7 @@ class _Page:
         except HTTPError as error:
             leads_to = error.headers.get("Location") or ""
             answer = _answer(error.code, error.headers.get_all("Set-Cookie"), urljoin(link, leads_to))
-        except (OSError, ValueError) as error:
+        except (OSError, HTTPException) as error:
             self._cannot_be_opened(error)
         return answer
 
@@ -145,8 +146,10 @@ class _Page:
         )
         raise ReaderError(message)
 
-    def _cannot_be_opened(self, error: OSError | ValueError) -> NoReturn:
+    def _cannot_be_opened(self, error: OSError | HTTPException) -> NoReturn:
         reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(error, HTTPException) and not isinstance(error, OSError):
+            reason = f"what answers speaks no HTTP: {type(error).__name__}"
         what = f"cannot be opened ({reason}): see that it runs and what it is behind"
         if isinstance(reason, ssl.SSLCertVerificationError):
             what = (

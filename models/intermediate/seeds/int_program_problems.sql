@@ -15,7 +15,7 @@ enrollment_tracks as (
     select
         *,
         'enrollment_tracks.csv, track ' || coalesce(track, 'empty') as seed_row
-    from {{ ref('enrollment_tracks') }}
+    from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
 -- texts in which nobody can tell the address for certain
@@ -66,6 +66,12 @@ final as (
         'its lms_base, ' || lms_base || ', is no link such as https://courses.edx.org' as problem
     from programs
     where not {{ is_all('lms_base', "'https://[^ /?#]+[^ ?#]*'") }}
+    union all
+    select
+        seed_row,
+        'its invented, ' || invented || ', is neither true nor false' as problem
+    from programs
+    where invented not in ('true', 'false')
     {%- for column in address_columns %}
         union all
         select

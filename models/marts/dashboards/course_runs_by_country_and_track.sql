@@ -18,7 +18,7 @@ learners as (
 ),
 
 enrollment_tracks as (
-    select * from {{ ref('enrollment_tracks') }}
+    select * from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
 -- in the order in which one reads them side by side

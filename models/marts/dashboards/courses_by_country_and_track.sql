@@ -14,7 +14,7 @@ course_instancedetails as (
 ),
 
 enrollment_tracks as (
-    select * from {{ ref('enrollment_tracks') }}
+    select * from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
 -- in any run, also in one that does not decide the track

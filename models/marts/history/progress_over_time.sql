@@ -14,7 +14,7 @@ course_runs as (
 ),
 
 enrollment_tracks as (
-    select * from {{ ref('enrollment_tracks') }}
+    select * from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
 rated_downloads as (
