@@ -1,4 +1,4 @@
--- One row per record of a grade or profile report, with the one reason against using it (NULL: there is none).
+-- One row per record of a grade or profile report, with the one reason why it is not used (NULL: it is).
 with
 
 report_rows as (
