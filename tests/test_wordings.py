@@ -76,7 +76,6 @@ CHANGES, INTERMEDIATE = "marts/history/changes.sql", "intermediate"
 EXCLUSIONS = f"{INTERMEDIATE}/mailout/int_mailout_exclusions.sql"
 CHOICES = f"{INTERMEDIATE}/mailout/int_mailout_choices.sql"
 JUDGED = f"{INTERMEDIATE}/int_report_files_judged.sql"
-GRADES, PROFILES = (f"{INTERMEDIATE}/int_{kind}_report_rows.sql" for kind in ("grade", "profile"))
 
 EXCLUDED = sql_parts(
     between(EXCLUSIONS, "case", "end as excluded_reason"),
@@ -86,10 +85,10 @@ EXCLUDED = sql_parts(
 REJECTED = [
     *parts(returned_by("damage")),
     *sql_parts(
-        between(GRADES, "grade_report_rows.rejected_reason,", "as rejected_reason"),
+        between(f"{INTERMEDIATE}/int_report_rows.sql", "all_rows.rejected_reason,", "as rejected_reason"),
         between("staging/stg_edx__grade_report_rows.sql", "case", "end as rejected_reason"),
         between("staging/stg_edx__profile_report_rows.sql", "if(typed", "as rejected_reason"),
-        between(f"{INTERMEDIATE}/int_report_rows_rejected.sql", "'line '", "as reason"),
+        between(f"{INTERMEDIATE}/int_report_rows_judged.sql", "'line '", "as rejected_reason"),
     ),
 ]
 STAGE_REASON = sql_parts(between("marts/summary/learner_progress.sql", "'passed '", "as stage_reason"))

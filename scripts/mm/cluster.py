@@ -124,7 +124,8 @@ def _load(spark: SparkSession, program: str) -> None:
         columns = ", ".join(f"{column} {type_name}" for column, type_name in table.columns.items())
         _save(spark, f"{program}_mailing.{name}", columns, table.rows)
     _save(spark, f"{program}_last_build.report_files", _LAST_REPORT_FILES, [])
-    for sentence in misplaced_reports(program, data_dir()):
+    # As the messages of SQL name the folder, and those of a build on this machine.
+    for sentence in misplaced_reports(program, Path(os.environ.get("MM_DATA_DIR", "data"))):
         typer.echo(f"Warning: {sentence}")
     _load_reports(spark, f"{program}_edx", list(inputs.reports(program, data_dir())))
 
