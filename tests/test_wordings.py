@@ -129,14 +129,6 @@ def test_the_readme_lists_why_nobody_is_written_to_in_that_order() -> None:
     assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == EXCLUDED
 
 
-def test_a_profile_row_of_no_learner_says_what_a_grade_row_does() -> None:
-    said = [
-        sql_parts(between(path, f"{kind}_report_rows.rejected_reason,", "as rejected_reason"))
-        for path, kind in ((GRADES, "grade"), (PROFILES, "profile"))
-    ]
-    assert said[0] == said[1] != []
-
-
 def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:
     column = "no_certificate_eligible"
     assert "`mailout_candidates`" in description(project, "learner_progress", column)
