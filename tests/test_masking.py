@@ -29,7 +29,7 @@ from report_fixtures import (
 )
 from test_publishing import CLIENTS, READING_CLIENT
 
-from mm.mask import Masks, mask_secret, masked_path, masks_of, publish_with_mask
+from mm.mask import Masks, check_value, check_value_of, mask_secret, masked_path, masks_of, publish_with_mask
 from mm.publish import publish
 from mm.settings import ReaderError
 
@@ -377,6 +377,49 @@ def test_an_empty_secret_is_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None
         mask_secret()
     monkeypatch.delenv("MM_MASK_SECRET")
     assert mask_secret() is None
+
+
+@pytest.mark.parametrize("secret", [f'"{SECRET}"', f"{SECRET} ", f"'{SECRET}'", f"{SECRET}\n", f"\t{SECRET}"])
+def test_blanks_and_quotes_around_a_secret_are_refused(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("MM_MASK_SECRET", secret)
+    with pytest.raises(ReaderError, match="begins or ends with a blank or a quote") as raised:
+        mask_secret()
+    assert SECRET not in str(raised.value)
+
+
+def test_files_of_two_secrets_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warnings_of(program: str, secret: str) -> list[str]:
+        monkeypatch.setenv("MM_MASK_SECRET", secret)
+        built, warnings = tmp_path / "working" / f"{program}.duckdb", list[str]()
+        built.parent.mkdir(exist_ok=True)
+        with duckdb.connect() as connection:
+            connection.execute(f"attach '{built}' as built")
+            connection.execute("create or replace table built.learners as select 1::bigint as student_id")
+            connection.execute("checkpoint built")
+            said = {"learners": {"student_id": "keyed hash"}}
+            published = tmp_path / f"{program}.duckdb"
+            publish_with_mask(connection, "built", built, published, masks=said, warn=warnings.append)
+        return warnings
+
+    assert warnings_of("lgdm", SECRET) == warnings_of("lgdm", SECRET) == warnings_of("engy", SECRET) == []
+    # what an older version wrote does not say
+    with duckdb.connect(tmp_path / "buslead.masked.duckdb") as connection:
+        connection.execute("create table learners as select 1 as student_id")
+    other = f"{SECRET}, another"
+    [warning] = warnings_of("all_programs", other)
+    assert warning == (
+        "MM_MASK_SECRET is not the one that engy.masked.duckdb, lgdm.masked.duckdb were made with, so that "
+        "learners have other numbers there. Set that one and build again, or keep the new one and run "
+        "`mm build engy`, `mm build lgdm`."
+    )
+    [warning] = warnings_of("lgdm", other)
+    assert warning.endswith("keep the new one and run `mm build engy`.")
+    [warning] = warnings_of("lgdm", SECRET)
+    assert "that all_programs.masked.duckdb, lgdm.masked.duckdb were made with" in warning
+    assert warning.endswith("keep the new one and run `mm combine`.")
+    assert check_value_of(tmp_path / "lgdm.masked.duckdb") == check_value(SECRET) != check_value(other)
+    # It is no beginning of what ids become, nor has it the secret.
+    assert re.fullmatch("[0-9a-f]{8}", check_value(SECRET))
 
 
 @pytest.mark.parametrize("secret", ["k" * 16, "k" * 63, "k" * 64, "k" * 65, "ключ" * 40])

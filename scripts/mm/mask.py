@@ -5,7 +5,9 @@ or a keyed hash where it also has `masked_as: keyed hash`; a table with it is le
 """
 
 import hashlib
+import hmac
 import os
+import string
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import duckdb
 
 from mm.publish import publish, quoted
-from mm.settings import ReaderError, short_secret
+from mm.settings import ALL_PROGRAMS, ReaderError, short_secret
 
 KEYED_HASH, NOTHING = "keyed hash", "nothing"
 # Published table: masked column: KEYED_HASH or NOTHING. A table that is not in it is left out.
@@ -22,6 +24,10 @@ Masks = dict[str, dict[str, str]]
 _PERSONAL = "personal data"
 # No program has this name, nor has any other attached file.
 _DATABASE = "_masked"
+_HARDLY_OF_IT = string.whitespace + "\"'`"
+# Of no id: those have digits alone.
+_CHECKED = b"MM_MASK_SECRET"
+_MADE_WITH = "made with the secret of the check value "
 # HMAC's block with SHA-256, in bytes.
 _BLOCK = 64
 # HMAC-SHA256 (RFC 2104) of the id's decimal digits. Of it the first 63 bits, which fit the id's own type.
@@ -37,10 +43,19 @@ _HASH_MACRO = """
 
 
 def mask_secret() -> str | None:
-    """Return MM_MASK_SECRET, None where it is not set; ReaderError where it is too short to be secret."""
+    """Return MM_MASK_SECRET, None where it is not set.
+
+    ReaderError where it is too short to be secret, or has what is hardly of it around it, such as the quotes
+    that docker's --env-file keeps: without them, as on another machine, all numbers would be others.
+    """
     secret = os.environ.get("MM_MASK_SECRET")
     if secret is None:
         return None
+    if secret != secret.strip(_HARDLY_OF_IT):
+        message = (
+            "MM_MASK_SECRET begins or ends with a blank or a quote: set it without, as in all other builds."
+        )
+        raise ReaderError(message)
     if short := short_secret("MM_MASK_SECRET", secret, "can tell whose rows are whose"):
         message = f"{short}, or none at all for no masked file."
         raise ReaderError(message)
@@ -86,12 +101,51 @@ def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     if secret is None:
         publish({published: built, masked: None}, warn)
         return [published]
+    _warn_of_other_secrets(masked, check_value(secret), warn)
     try:
         _write_masked(connection, database, masked_built, masks, secret)
         publish({masked: masked_built, published: built}, warn)
     finally:
         masked_built.unlink(missing_ok=True)
     return [published, masked]
+
+
+def check_value(secret: str) -> str:
+    """Return what tells one secret from another, and tells nothing of either: eight hexadecimal digits."""
+    return hmac.new(secret.encode(), _CHECKED, "sha256").hexdigest()[:8]
+
+
+def check_value_of(masked: Path) -> str | None:
+    """Return the check value of the secret that a masked file was made with; None where it cannot tell."""
+    try:
+        with duckdb.connect(masked, read_only=True) as connection:
+            comments = connection.execute("select comment from duckdb_tables()").fetchall()
+    except duckdb.Error:
+        # Whatever is wrong with it, it stops no build of another.
+        return None
+    said = {
+        comment.removeprefix(_MADE_WITH) for (comment,) in comments if (comment or "").startswith(_MADE_WITH)
+    }
+    return said.pop() if len(said) == 1 else None
+
+
+def _warn_of_other_secrets(masked: Path, check: str, warn: Callable[[str], None]) -> None:
+    """Warn where the file that is replaced, or another one beside it, was made with another secret."""
+    others = [
+        path
+        for path in sorted(masked.parent.glob("*.masked.duckdb"))
+        if check_value_of(path) not in {None, check}
+    ]
+    if not others:
+        return
+    programs = [path.name.removesuffix(".masked.duckdb") for path in others if path != masked]
+    again = [f"`mm build {program}`" for program in programs if program != ALL_PROGRAMS]
+    again += ["`mm combine`"] if ALL_PROGRAMS in programs else []
+    warn(
+        f"MM_MASK_SECRET is not the one that {', '.join(path.name for path in others)} "
+        f"{'was' if len(others) == 1 else 'were'} made with, so that learners have other numbers there. "
+        f"Set that one and build again, or keep the new one{' and run ' if again else ''}{', '.join(again)}."
+    )
 
 
 def _is_personal(described: Mapping[str, Any]) -> bool:
@@ -109,6 +163,9 @@ def _write_masked(
         try:
             for table, masked in masks.items():
                 _copy_masked(cursor, database, table, masked)
+                cursor.execute(
+                    f"comment on table {_DATABASE}.\"{table}\" is '{_MADE_WITH}{check_value(secret)}'"
+                )
         finally:
             cursor.execute(f"detach {_DATABASE}")
 
