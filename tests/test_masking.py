@@ -58,6 +58,13 @@ def expected_hash(student_id: int, secret: str = SECRET) -> int:
     return int.from_bytes(hmac.digest(secret.encode(), str(student_id).encode(), "sha256")[:8], "big") >> 1
 
 
+# What the dashboards read, by country or track.
+DASHBOARDS = (
+    *("stages_by_country", "courses_by_country_and_track", "course_runs_by_country_and_track"),
+    *("mailout_by_country", "mails_by_day"),
+)
+
+
 @dataclass
 class Masked:
     """A build with the secret, and one with a secret that is too short."""
@@ -131,6 +138,81 @@ def masks(project: Project, build: Build) -> Masks:
         model | {"alias": re.sub("^demo_", f"{build.program}_", model["alias"])}
         for model in project.nodes("model")
     )
+
+
+# ---- cells that went astray ----
+
+ASTRAY = "pupilastray@learners.example.org"
+
+
+@pytest.fixture(scope="module")
+def astray(new_place: NewPlace) -> Build:
+    """Build with rows in which an address stands where a track, a status, a type or a country should be."""
+    place = replace(new_place(), mask_secret=SECRET)
+    rows = [list(grade_row(700 + n, "0.9", "verified", "Y")) for n in range(40)]
+    for row, cell in zip(rows, (4, 5, 8, 9), strict=False):
+        row[cell] = ASTRAY
+    rows[4][4:6] = ["Ada Pupil", ""]
+    stamp = "UQx_LGDM1x_1T2019_{}_2019-06-0{}-0000.csv"
+    before = [list(row) for row in rows]
+    # a move to a verified track, whose old one went astray
+    before[5][4] = ASTRAY
+    place.write("lgdm", stamp.format("grade_report", 1), grade_report(*map(tuple, before)))
+    place.write("lgdm", stamp.format("grade_report", 2), grade_report(*map(tuple, rows)))
+    countries = [profile_row(700 + n, f"Pupil {n}", ("NZ", ASTRAY, "au", "")[n % 4]) for n in range(40)]
+    place.write("lgdm", stamp.format("student_profile_info", 2), profile_report(*countries))
+    return place.build("lgdm").passed()
+
+
+def test_no_cell_that_went_astray_is_in_the_masked_file(astray: Build) -> None:
+    closed = masked_path(astray.published)
+    assert found_in(closed.read_bytes(), ["pupilastray", "Ada Pupil"]) == set()
+    details = """
+        select enrollment_track, verification_status, certificate_type, enrollment_status, count(*)
+        from course_instancedetails group by all order by all
+    """
+    assert read(closed, details) == [
+        ("unknown", "ID Verified", "N/A", "enrolled", 1),
+        ("unknown", None, "N/A", "enrolled", 1),
+        ("verified", "ID Verified", "N/A", "enrolled", 35),
+        ("verified", "ID Verified", "N/A", "unknown", 1),
+        ("verified", "ID Verified", "unknown", "enrolled", 1),
+        ("verified", "unknown", "N/A", "enrolled", 1),
+    ]
+    countries = "select country, count(*) from learners group by all order by all"
+    assert read(closed, countries) == [("NZ", 10), ("au", 10), ("unknown", 10), (None, 10)]
+    wide = "select lgdm1x_enrollment_track, lgdm2x_enrollment_track from lgdm_coursecompletion group by all"
+    assert sorted(read(closed, wide)) == [("unknown", "-"), ("verified", "-")]
+
+
+def test_the_open_file_has_what_edx_wrote(astray: Build) -> None:
+    assert astray.rows(
+        "select count(*) from learners where country = 'pupilastray@learners.example.org'"
+    ) == [(10,)]
+    assert astray.rows(
+        "select count(*) from course_instancedetails where enrollment_track = 'Ada Pupil'"
+    ) == [(1,)]
+
+
+def test_no_warning_has_the_words_of_such_a_cell(astray: Build) -> None:
+    assert "pupil" not in astray.output.lower()
+    for words in (
+        "2 rows have an enrollment track that is not in seeds/enrollment_tracks.csv",
+        "1 rows have an enrollment status that is neither enrolled nor unenrolled",
+        "1 rows have a verification status",
+        "1 rows have a certificate type",
+        "10 learners have a country",
+    ):
+        assert words in astray.output
+
+
+def test_the_dashboards_tables_have_known_values_alone(astray: Build) -> None:
+    for table in DASHBOARDS:
+        for row in astray.rows(f"from {table}"):
+            assert ASTRAY not in row, table
+            assert "Ada Pupil" not in row, table
+    assert ("unknown",) in astray.rows("select distinct country from stages_by_country")
+    assert ("unknown",) in astray.rows("select distinct enrollment_track from courses_by_country_and_track")
 
 
 # ---- what its tables say ----

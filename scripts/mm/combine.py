@@ -11,7 +11,7 @@ import duckdb
 from mm import inputs
 from mm.duckdb_errors import first_line, is_damage, told_of
 from mm.marts import read_marts
-from mm.mask import KEYED_HASH, Masks, mask_secret, masks_of, publish_with_mask
+from mm.mask import KEYED_HASH, Masks, known_of, mask_secret, masks_of, publish_with_mask
 from mm.publish import log_of, quoted
 from mm.published import WIDE, all_programs_path, check_unwritten, connect_limited
 from mm.seeds import rows_of
@@ -92,8 +92,11 @@ def combine(warn: Callable[[str], None], also: Collection[str] = ()) -> Combined
         for name in _OWN_TABLES:
             connection.execute((Path(__file__).parent / "combined" / f"{name}.sql").read_text("utf-8"))
         connection.execute(f"checkpoint {_DATABASE}")
-        masks = _masks(marts, programs)
-        files = publish_with_mask(connection, _DATABASE, built, published, masks=masks, warn=warn)
+        masks = _of_each(masks_of(marts), marts, programs) | _OWN_MASKS
+        known = _of_each(known_of(marts), marts, programs)
+        files = publish_with_mask(
+            connection, _DATABASE, built, published, masks=masks, known=known, warn=warn
+        )
     return Combined(files, programs, not_built, invented)
 
 
@@ -256,8 +259,10 @@ def _difference(
     return None
 
 
-def _masks(marts: Sequence[Mapping[str, Any]], programs: Sequence[str]) -> Masks:
-    masks = masks_of(marts)
+def _of_each(
+    said: dict[str, dict[str, str]], marts: Sequence[Mapping[str, Any]], programs: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return what is said of tables, that of the wide one for each program's."""
     [wide] = (mart["alias"] for mart in marts if mart["name"] == WIDE)
-    wide_masks = masks.pop(wide)
-    return masks | {f"{program}_{WIDE}": wide_masks for program in programs} | _OWN_MASKS
+    others = {table: columns for table, columns in said.items() if table != wide}
+    return others | {f"{program}_{WIDE}": said[wide] for program in programs}

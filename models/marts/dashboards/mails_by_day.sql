@@ -17,7 +17,7 @@ tries as (
     select
         course_runs.course,
         send_log.trigger_course_instance as course_instance,
-        learners.country,
+        {{ known_country('learners.country') }} as country,
         {{ mail_kind('send_log.trigger_course_verified') }} as mail,
         send_log.status,
         -- a line of the log that was cut off has no time

@@ -22,7 +22,7 @@ final as (
         end as stage_position,
         learner_progress.no_certificate_eligible,
         learner_progress.next_course,
-        learners.country,
+        {{ known_country('learners.country') }} as country,
         count(*) as learners
     from learner_progress
     inner join learners on learner_progress.student_id = learners.student_id
@@ -30,7 +30,7 @@ final as (
         learner_progress.stage,
         learner_progress.no_certificate_eligible,
         learner_progress.next_course,
-        learners.country
+        {{ known_country('learners.country') }}
 )
 
 select * from final
