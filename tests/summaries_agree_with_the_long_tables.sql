@@ -118,11 +118,6 @@ pairs as (
             (select sum({{ step }}) from course_run_summary) as summed,
             (select count(if({{ rule }}, 1, null)) from course_instancedetails) as counted
     {% endfor %}
-    union all
-    select
-        'who passed of all countries' as what,
-        (select sum(passed) from country_summary) as summed,
-        (select count(if(courses_passed > 0, 1, null)) from learner_progress) as counted
 ),
 
 -- who is certificate-eligible has passed; passing is no step behind attempting, because of edX's allowlist

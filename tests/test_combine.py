@@ -1,5 +1,6 @@
 """`mm combine`: the published files of all programs in one, with what only several programs can tell."""
 
+import csv
 import fcntl
 import json
 import os
@@ -13,7 +14,18 @@ from pathlib import Path
 import duckdb
 import pytest
 from mail_fixtures import World
-from report_fixtures import NewPlace, Place, Row, grade_report, grade_row, profile_report, profile_row, read
+from report_fixtures import (
+    PROJECT,
+    NewPlace,
+    Place,
+    Row,
+    csv_text,
+    grade_report,
+    grade_row,
+    profile_report,
+    profile_row,
+    read,
+)
 from test_masking import columns_of, expected_hash, found_in
 from test_publishing import CLIENTS, READING_CLIENT
 
@@ -433,6 +445,32 @@ def test_a_file_of_another_version_is_left_out(copied: World, statement: str, wo
     assert read(file_of(copied, "all_programs"), "select program from programs") == [("engy",)]
     tables = {table for table, _ in columns_of(file_of(copied, "all_programs"))}
     assert "lgdm_coursecompletion" not in tables
+
+
+def test_programs_with_invented_learners_are_in_no_total_of_others(
+    copied: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = copied.folder / "seeds"
+    seeds.mkdir()
+    rows = list(csv.DictReader((PROJECT / "seeds" / "programs.csv").read_text("utf-8").splitlines()))
+    monkeypatch.setattr(mm.combine, "SEEDS", seeds)
+
+    def combined_with(invented: set[str], *arguments: str) -> tuple[list[str], str]:
+        cells = [[row["program"], "TRUE" if row["program"] in invented else ""] for row in rows]
+        (seeds / "programs.csv").write_text(csv_text("program,invented", cells), "utf-8")
+        done = copied.mm("combine", *arguments)
+        assert done.returncode == 0, done.stderr
+        programs = read(file_of(copied, "all_programs"), "select program from programs order by 1")
+        return [program for (program,) in programs], done.stdout
+
+    programs, said = combined_with({"demo", "lgdm"})
+    assert programs == ["engy"]
+    assert "lgdm is left out, as its learners are invented: `mm combine --with lgdm` takes it." in said
+    programs, said = combined_with({"demo", "lgdm"}, "--with", "lgdm")
+    assert (programs, "left out" in said) == (["engy", "lgdm"], False)
+    # there is no other
+    assert combined_with({"demo", "lgdm", "engy"})[0] == ["engy", "lgdm"]
+    assert copied.mm("combine", "--with", "ngy").returncode == 1
 
 
 def test_where_there_is_nothing_to_combine_it_says_so(copied: World) -> None:

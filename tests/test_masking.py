@@ -29,7 +29,7 @@ from report_fixtures import (
 )
 from test_publishing import CLIENTS, READING_CLIENT
 
-from mm.mask import Masks, mask_secret, masked_path, masks_of, publish_with_mask
+from mm.mask import Masks, check_value, check_value_of, mask_secret, masked_path, masks_of, publish_with_mask
 from mm.publish import publish
 from mm.settings import ReaderError
 
@@ -56,6 +56,13 @@ LOG = (
 def expected_hash(student_id: int, secret: str = SECRET) -> int:
     """Take the first 63 bits of HMAC-SHA256 of the id's digits, by Python's own."""
     return int.from_bytes(hmac.digest(secret.encode(), str(student_id).encode(), "sha256")[:8], "big") >> 1
+
+
+# What the dashboards read, by country or track.
+DASHBOARDS = (
+    *("stages_by_country", "courses_by_country_and_track", "course_runs_by_country_and_track"),
+    *("mailout_by_country", "mails_by_day"),
+)
 
 
 @dataclass
@@ -131,6 +138,81 @@ def masks(project: Project, build: Build) -> Masks:
         model | {"alias": re.sub("^demo_", f"{build.program}_", model["alias"])}
         for model in project.nodes("model")
     )
+
+
+# ---- cells that went astray ----
+
+ASTRAY = "pupilastray@learners.example.org"
+
+
+@pytest.fixture(scope="module")
+def astray(new_place: NewPlace) -> Build:
+    """Build with rows in which an address stands where a track, a status, a type or a country should be."""
+    place = replace(new_place(), mask_secret=SECRET)
+    rows = [list(grade_row(700 + n, "0.9", "verified", "Y")) for n in range(40)]
+    for row, cell in zip(rows, (4, 5, 8, 9), strict=False):
+        row[cell] = ASTRAY
+    rows[4][4:6] = ["Ada Pupil", ""]
+    stamp = "UQx_LGDM1x_1T2019_{}_2019-06-0{}-0000.csv"
+    before = [list(row) for row in rows]
+    # a move to a verified track, whose old one went astray
+    before[5][4] = ASTRAY
+    place.write("lgdm", stamp.format("grade_report", 1), grade_report(*map(tuple, before)))
+    place.write("lgdm", stamp.format("grade_report", 2), grade_report(*map(tuple, rows)))
+    countries = [profile_row(700 + n, f"Pupil {n}", ("NZ", ASTRAY, "au", "")[n % 4]) for n in range(40)]
+    place.write("lgdm", stamp.format("student_profile_info", 2), profile_report(*countries))
+    return place.build("lgdm").passed()
+
+
+def test_no_cell_that_went_astray_is_in_the_masked_file(astray: Build) -> None:
+    closed = masked_path(astray.published)
+    assert found_in(closed.read_bytes(), ["pupilastray", "Ada Pupil"]) == set()
+    details = """
+        select enrollment_track, verification_status, certificate_type, enrollment_status, count(*)
+        from course_instancedetails group by all order by all
+    """
+    assert read(closed, details) == [
+        ("unknown", "ID Verified", "N/A", "enrolled", 1),
+        ("unknown", None, "N/A", "enrolled", 1),
+        ("verified", "ID Verified", "N/A", "enrolled", 35),
+        ("verified", "ID Verified", "N/A", "unknown", 1),
+        ("verified", "ID Verified", "unknown", "enrolled", 1),
+        ("verified", "unknown", "N/A", "enrolled", 1),
+    ]
+    countries = "select country, count(*) from learners group by all order by all"
+    assert read(closed, countries) == [("NZ", 10), ("au", 10), ("unknown", 10), (None, 10)]
+    wide = "select lgdm1x_enrollment_track, lgdm2x_enrollment_track from lgdm_coursecompletion group by all"
+    assert sorted(read(closed, wide)) == [("unknown", "-"), ("verified", "-")]
+
+
+def test_the_open_file_has_what_edx_wrote(astray: Build) -> None:
+    assert astray.rows(
+        "select count(*) from learners where country = 'pupilastray@learners.example.org'"
+    ) == [(10,)]
+    assert astray.rows(
+        "select count(*) from course_instancedetails where enrollment_track = 'Ada Pupil'"
+    ) == [(1,)]
+
+
+def test_no_warning_has_the_words_of_such_a_cell(astray: Build) -> None:
+    assert "pupil" not in astray.output.lower()
+    for words in (
+        "2 rows have an enrollment track that is not in seeds/enrollment_tracks.csv",
+        "1 rows have an enrollment status that is neither enrolled nor unenrolled",
+        "1 rows have a verification status",
+        "1 rows have a certificate type",
+        "10 learners have a country",
+    ):
+        assert words in astray.output
+
+
+def test_the_dashboards_tables_have_known_values_alone(astray: Build) -> None:
+    for table in DASHBOARDS:
+        for row in astray.rows(f"from {table}"):
+            assert ASTRAY not in row, table
+            assert "Ada Pupil" not in row, table
+    assert ("unknown",) in astray.rows("select distinct country from stages_by_country")
+    assert ("unknown",) in astray.rows("select distinct enrollment_track from courses_by_country_and_track")
 
 
 # ---- what its tables say ----
@@ -377,6 +459,49 @@ def test_an_empty_secret_is_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None
         mask_secret()
     monkeypatch.delenv("MM_MASK_SECRET")
     assert mask_secret() is None
+
+
+@pytest.mark.parametrize("secret", [f'"{SECRET}"', f"{SECRET} ", f"'{SECRET}'", f"{SECRET}\n", f"\t{SECRET}"])
+def test_blanks_and_quotes_around_a_secret_are_refused(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("MM_MASK_SECRET", secret)
+    with pytest.raises(ReaderError, match="begins or ends with a blank or a quote") as raised:
+        mask_secret()
+    assert SECRET not in str(raised.value)
+
+
+def test_files_of_two_secrets_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warnings_of(program: str, secret: str) -> list[str]:
+        monkeypatch.setenv("MM_MASK_SECRET", secret)
+        built, warnings = tmp_path / "working" / f"{program}.duckdb", list[str]()
+        built.parent.mkdir(exist_ok=True)
+        with duckdb.connect() as connection:
+            connection.execute(f"attach '{built}' as built")
+            connection.execute("create or replace table built.learners as select 1::bigint as student_id")
+            connection.execute("checkpoint built")
+            said = {"learners": {"student_id": "keyed hash"}}
+            published = tmp_path / f"{program}.duckdb"
+            publish_with_mask(connection, "built", built, published, masks=said, warn=warnings.append)
+        return warnings
+
+    assert warnings_of("lgdm", SECRET) == warnings_of("lgdm", SECRET) == warnings_of("engy", SECRET) == []
+    # what an older version wrote does not say
+    with duckdb.connect(tmp_path / "buslead.masked.duckdb") as connection:
+        connection.execute("create table learners as select 1 as student_id")
+    other = f"{SECRET}, another"
+    [warning] = warnings_of("all_programs", other)
+    assert warning == (
+        "MM_MASK_SECRET is not the one that engy.masked.duckdb, lgdm.masked.duckdb were made with, so that "
+        "learners have other numbers there. Set that one and build again, or keep the new one and run "
+        "`mm build engy`, `mm build lgdm`."
+    )
+    [warning] = warnings_of("lgdm", other)
+    assert warning.endswith("keep the new one and run `mm build engy`.")
+    [warning] = warnings_of("lgdm", SECRET)
+    assert "that all_programs.masked.duckdb, lgdm.masked.duckdb were made with" in warning
+    assert warning.endswith("keep the new one and run `mm combine`.")
+    assert check_value_of(tmp_path / "lgdm.masked.duckdb") == check_value(SECRET) != check_value(other)
+    # It is no beginning of what ids become, nor has it the secret.
+    assert re.fullmatch("[0-9a-f]{8}", check_value(SECRET))
 
 
 @pytest.mark.parametrize("secret", ["k" * 16, "k" * 63, "k" * 64, "k" * 65, "ключ" * 40])

@@ -1,5 +1,6 @@
 """`mm report --all`: its numbers and words. How it looks is tested in test_report_page, with the other."""
 
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -36,7 +37,8 @@ def test_at_a_glance_a_learner_counts_once(page: Page) -> None:
         "With a certificate 3 60% of learners",
         "Whole series 2 of at least one program",
         "In several programs 2 40% of learners",
-        "Course runs 4 in 3 courses",
+        # one of them is in two programs
+        "Course runs 3 in 3 courses",
         "Oldest data 1 May 2026: moths",
         "each program's newest is of 1 May 2026 or later",
     ):
@@ -126,6 +128,16 @@ def test_many_pairs_are_all_in_the_table_and_the_largest_are_drawn(tmp_path: Pat
     # 12 times 11 by 2
     assert len(pairs) == 66
     assert "The largest 15 of 66 pairs" in page.text
+
+
+def test_a_course_and_a_run_of_two_programs_count_once(tmp_path: Path) -> None:
+    tables = few()
+    shared = ("moths", "x_bees2X_1t2026", datetime(2026, 6, 15))  # noqa: DTZ001 - as in the tables
+    tables["courses"].append(("moths", "bees2x"))
+    tables["course_run_summary"].append(shared)
+    write_file(tmp_path / "all_programs.duckdb", tables)
+    text = Page(page_of(tmp_path / "all_programs.duckdb")).text
+    assert "Course runs 3 in 3 courses" in text
 
 
 def test_one_program_without_learners_has_a_page(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class UnservableError(Exception):
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(description="Serve a program's dashboards until Ctrl-C.")
-    parser.add_argument("program", help="a program that has been built, such as demo")
+    parser.add_argument("program", help="a program that has been built, such as demo, or demo.masked")
     parser.add_argument("--port", type=int, default=8088, help="the port to listen at on this machine")
     parser.add_argument("--out", type=Path, help="where Superset keeps what is its own")
     arguments = parser.parse_args()
@@ -66,13 +66,26 @@ def _interrupt(*_: object) -> NoReturn:
 
 
 def published_file(program: str) -> Path:
-    """Return the program's published file; UnservableError where there is none, or a table is missing."""
+    """Return the published file of a program, or of `<program>.masked`, the one without names.
+
+    UnservableError where there is none, a table is missing, or it is of all programs.
+    """
     folder = PROJECT / os.environ.get("MM_DATABASE_DIR", "database")
     path = folder / f"{program}.duckdb"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", program) or not path.is_file():
+    opened = program.removesuffix(".masked")
+    if opened == "all_programs":
+        message = (
+            "The dashboards are one program's: in the file of all programs they would count a learner once "
+            "for each. Name a program, such as demo; `mm report --all` shows all side by side."
+        )
+        raise UnservableError(message)
+    if opened != program and not path.is_file() and (folder / f"{opened}.duckdb").is_file():
+        message = f"There is no {path}: set MM_MASK_SECRET, and run `mm build {opened}`."
+        raise UnservableError(message)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.masked)?", program) or not path.is_file():
         found = ", ".join(sorted(file.stem for file in folder.glob("*.duckdb"))) or "none"
         message = (
-            f"There is no published database {path} (found there: {found}): run `mm build {program}` first."
+            f"There is no published database {path} (found there: {found}): run `mm build {opened}` first."
         )
         raise UnservableError(message)
     try:
@@ -86,7 +99,7 @@ def published_file(program: str) -> Path:
     if missing:
         message = (
             f"{path} has no table {', '.join(missing)}, so another version built it: "
-            f"run `mm build {program}` again."
+            f"run `mm build {opened}` again."
         )
         raise UnservableError(message)
     return path

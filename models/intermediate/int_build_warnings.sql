@@ -23,6 +23,10 @@ course_instancedetails as (
     select * from {{ ref('course_instancedetails') }}
 ),
 
+learners as (
+    select * from {{ ref('learners') }}
+),
+
 course_runs as (
     select * from {{ ref('this_program_course_runs') }}
 ),
@@ -41,13 +45,12 @@ enrollment_tracks as (
 
 unknown_tracks as (
     select
-        coalesce('The enrollment track ' || details.enrollment_track, 'An empty enrollment track')
-        || ' is not in seeds/enrollment_tracks.csv: it is in ' || count(*)
-        || ' rows, which count as not verified.' as message
+        count(*) || ' rows have an enrollment track that is not in seeds/enrollment_tracks.csv, or none:'
+        || ' they count as not verified. See enrollment_track in course_instancedetails.' as message
     from course_instancedetails as details
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
     where enrollment_tracks.track is null
-    group by details.enrollment_track
+    having count(*) > 0
 ),
 
 missing_runs as (
@@ -93,12 +96,40 @@ unfinished_runs as (
 
 unknown_statuses as (
     select
-        'The enrollment status ' || enrollment_status
-        || ' is unknown: it is in ' || count(*)
-        || ' rows, which count as unenrolled.' as message
+        count(*) || ' rows have an enrollment status that is neither enrolled nor unenrolled:'
+        || ' they count as unenrolled. See enrollment_status in course_instancedetails.' as message
     from course_instancedetails
     where enrollment_status not in ('enrolled', 'unenrolled')
-    group by enrollment_status
+    having count(*) > 0
+),
+
+-- a cell that went astray may hold an address, so no message has its words
+unknown_words as (
+    select
+        count(*) || ' rows have a verification status that edX does not write.'
+        || ' See verification_status in course_instancedetails.' as message
+    from course_instancedetails
+    where verification_status not in ('N/A', 'ID Verified', 'Not ID Verified')
+    having count(*) > 0
+    union all
+    select
+        count(*) || ' rows have a certificate type that edX does not write.'
+        || ' See certificate_type in course_instancedetails.' as message
+    from course_instancedetails
+    where
+        certificate_type not in (
+            'N/A', 'honor', 'verified', 'audit', 'professional', 'no-id-professional', 'masters', 'credit',
+            'executive-education', 'paid-executive-education', 'paid-bootcamp', 'unpaid-bootcamp',
+            'unpaid-executive-education'
+        )
+    having count(*) > 0
+    union all
+    select
+        count(*) || ' learners have a country that is no code of two letters.'
+        || ' See country in learners.' as message
+    from learners
+    where {{ known_country('country') }} = 'unknown'
+    having count(*) > 0
 ),
 
 final as (
@@ -119,6 +150,8 @@ final as (
     select message from unfinished_runs
     union all
     select message from unknown_statuses
+    union all
+    select message from unknown_words
 )
 
 select * from final

@@ -538,18 +538,30 @@ def build(
 
 
 @app.command("combine")
-def combine_programs() -> None:
+def combine_programs(
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", metavar="PROGRAM", help="Also take in this program, whose learners are invented."
+        ),
+    ] = None,
+) -> None:
     """Put the published files of all programs into one, database/all_programs.duckdb.
 
-    Each is as its last build left it; one of another version is named and left out. With MM_MASK_SECRET
-    there is also all_programs.masked.duckdb, without names.
+    Each is as its last build left it; one of another version is named and left out, and so are programs whose
+    learners are invented, unless there is no other. With MM_MASK_SECRET there is also
+    all_programs.masked.duckdb, without names.
 
-    Example: mm combine
+    Examples: mm combine, mm combine --with demo
     """
-    combined = combine(_warn)
+    combined = combine(_warn, [check_program(program) for program in also or ()])
     typer.echo(f"Published {' and '.join(map(str, combined.files))}, of {', '.join(combined.programs)}.")
     if combined.not_built:
         typer.echo(f"No published file yet: {', '.join(combined.not_built)}.")
+    for program in combined.invented:
+        typer.echo(
+            f"{program} is left out, as its learners are invented: `mm combine --with {program}` takes it."
+        )
 
 
 @app.command()

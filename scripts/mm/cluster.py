@@ -32,7 +32,7 @@ from pyspark.sql.udtf import UserDefinedTableFunction
 
 from mm import edx_files, inputs
 from mm.edx_files import COLUMNS, PATTERNS, Column, Report
-from mm.mask import mask_secret, masks_of, publish_with_mask
+from mm.mask import known_of, mask_secret, masks_of, publish_with_mask
 from mm.misplaced import misplaced_reports
 from mm.publish import quoted
 from mm.seeds import check_program
@@ -277,8 +277,16 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
                 if model.fqn[1] == "marts":
                     _copy(spark, connection, model)
             connection.execute("checkpoint marts")
-            masks = masks_of(model.to_dict() for model in models)
-            files = publish_with_mask(connection, "marts", built, published, masks=masks, warn=_warn)
+            nodes = [model.to_dict() for model in models]
+            files = publish_with_mask(
+                connection,
+                "marts",
+                built,
+                published,
+                masks=masks_of(nodes),
+                known=known_of(nodes),
+                warn=_warn,
+            )
     finally:
         built.unlink(missing_ok=True)
     typer.echo(f"Published {' and '.join(map(str, files))}")

@@ -1,6 +1,6 @@
 """Put the published files of all programs into one, with what only several programs can tell."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,11 @@ import duckdb
 from mm import inputs
 from mm.duckdb_errors import first_line, is_damage, told_of
 from mm.marts import read_marts
-from mm.mask import KEYED_HASH, Masks, mask_secret, masks_of, publish_with_mask
+from mm.mask import KEYED_HASH, Masks, known_of, mask_secret, masks_of, publish_with_mask
 from mm.publish import log_of, quoted
 from mm.published import WIDE, all_programs_path, check_unwritten, connect_limited
 from mm.seeds import rows_of
-from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
+from mm.settings import ALL_PROGRAMS, SEEDS, ReaderError, database_dir
 
 # What only several programs can tell; each is made by the file of its name.
 _OWN_TABLES = ("learner_programs", "program_overlap")
@@ -49,18 +49,23 @@ _RAW_TEXT = """
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """What was put together: the files that are there now, the programs in them, and those without a file."""
+    """What was put together: the files that are there now and the programs in them.
+
+    not_built: those without a published file. invented: those that were left out, as their learners are.
+    """
 
     files: list[Path]
     programs: list[str]
     not_built: list[str]
+    invented: list[str]
 
 
-def combine(warn: Callable[[str], None]) -> Combined:
+def combine(warn: Callable[[str], None], also: Collection[str] = ()) -> Combined:
     """Write database/all_programs.duckdb, and its masked file with MM_MASK_SECRET, of the published files.
 
-    warn gets a sentence for each published file that is left out. ReaderError or OSError where nothing can be
-    combined, or one of the files cannot be read for certain; then what was there before stays.
+    Invented programs are left out, but for those in `also`, and where there is no other. warn gets a sentence
+    for each other published file that is left out. ReaderError or OSError where nothing can be combined, or
+    one of the files cannot be read for certain; then what was there before stays.
     """
     mask_secret()
     marts = read_marts()
@@ -72,7 +77,7 @@ def combine(warn: Callable[[str], None]) -> Combined:
         ExitStack() as opened,
     ):
         _create_tables(connection, marts)
-        there, not_built = _programs(warn)
+        there, not_built, invented = _programs(warn, also)
         programs = [
             program
             for program in there
@@ -91,9 +96,12 @@ def combine(warn: Callable[[str], None]) -> Combined:
         for name in _OWN_TABLES:
             connection.execute((Path(__file__).parent / "combined" / f"{name}.sql").read_text("utf-8"))
         connection.execute(f"checkpoint {_DATABASE}")
-        masks = _masks(marts, programs)
-        files = publish_with_mask(connection, _DATABASE, built, published, masks=masks, warn=warn)
-    return Combined(files, programs, not_built)
+        masks = _of_each(masks_of(marts), marts, programs) | _OWN_MASKS
+        known = _of_each(known_of(marts), marts, programs)
+        files = publish_with_mask(
+            connection, _DATABASE, built, published, masks=masks, known=known, warn=warn
+        )
+    return Combined(files, programs, not_built, invented)
 
 
 @contextmanager
@@ -125,14 +133,23 @@ def _connected(built: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         log_of(built).unlink(missing_ok=True)
 
 
-def _programs(warn: Callable[[str], None]) -> tuple[list[str], list[str]]:
-    """Return the programs of the seeds that have a published file, and those that have none."""
-    programs = [row["program"] for row in rows_of("programs", PROJECT / "seeds")]
+def _programs(warn: Callable[[str], None], also: Collection[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the programs to take in, those that have no published file, and the invented to leave out."""
+    rows = rows_of("programs", SEEDS)
+    programs = [row["program"] for row in rows]
     files = {path.stem: path for path in sorted(database_dir().glob("*.duckdb")) if "." not in path.stem}
     for name in files.keys() - {*programs, ALL_PROGRAMS}:
         warn(f"{files[name]} is left out: seeds/programs.csv has no program {name}.")
     there = [program for program in programs if program in files and program != ALL_PROGRAMS]
-    return there, [program for program in programs if program not in there]
+    not_built = [program for program in programs if program not in there]
+    invented = {row["program"] for row in rows if row.get("invented", "").lower() == "true"} - set(also)
+    if invented >= set(there):
+        return there, not_built, []
+    return (
+        [program for program in there if program not in invented],
+        not_built,
+        [program for program in there if program in invented],
+    )
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection, marts: Sequence[Mapping[str, Any]]) -> None:
@@ -246,8 +263,10 @@ def _difference(
     return None
 
 
-def _masks(marts: Sequence[Mapping[str, Any]], programs: Sequence[str]) -> Masks:
-    masks = masks_of(marts)
+def _of_each(
+    said: dict[str, dict[str, str]], marts: Sequence[Mapping[str, Any]], programs: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return what is said of tables, that of the wide one for each program's."""
     [wide] = (mart["alias"] for mart in marts if mart["name"] == WIDE)
-    wide_masks = masks.pop(wide)
-    return masks | {f"{program}_{WIDE}": wide_masks for program in programs} | _OWN_MASKS
+    others = {table: columns for table, columns in said.items() if table != wide}
+    return others | {f"{program}_{WIDE}": said[wide] for program in programs}

@@ -24,7 +24,7 @@ from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_reports, inputs, last_build
 from mm.duckdb_errors import first_line, is_damage
-from mm.mask import mask_secret, masks_of, publish_with_mask
+from mm.mask import known_of, mask_secret, masks_of, publish_with_mask
 from mm.misplaced import misplaced_reports
 from mm.publish import is_in_use, log_of, quoted
 from mm.seeds import check_program
@@ -143,9 +143,15 @@ class Plugin(BasePlugin):
         try:
             connection = self.connection.cursor()
             connection.execute(f'checkpoint "{self.marts.stem}"')
-            masks = masks_of(target_config.config["models"])
+            models = target_config.config["models"]
             files = publish_with_mask(
-                connection, self.marts.stem, self.marts, self.published, masks=masks, warn=_warn
+                connection,
+                self.marts.stem,
+                self.marts,
+                self.published,
+                masks=masks_of(models),
+                known=known_of(models),
+                warn=_warn,
             )
         except duckdb.OutOfMemoryException as error:
             message = (

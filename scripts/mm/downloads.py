@@ -41,13 +41,13 @@ _UNUSABLE = """
         union all
         select file_id from edx.grade_report
         where
-            not regexp_full_match(student_id, '[0-9]+')
-            or coalesce(try_cast(grade as double), -1) not between 0 and 2
+            not coalesce(regexp_full_match(student_id::varchar, '[0-9]+'), false)
+            or coalesce(try_cast(grade::varchar as double), -1) not between 0 and 2
             or certificate_eligible not in ('Y', 'N')
             or certificate_delivered not in ('Y', 'N')
         union all
         select file_id from edx.student_profile_info
-        where not regexp_full_match(student_id, '[0-9]+')
+        where not coalesce(regexp_full_match(student_id::varchar, '[0-9]+'), false)
     )
     group by file_id
 """

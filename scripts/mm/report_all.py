@@ -119,7 +119,7 @@ _PROGRAMS = """
     order by name, programs.program
 """
 
-# A learner of several programs counts once.
+# A learner, a course and a run of several programs count once; the case of a run's letters varies.
 _TOTALS = """
     with learners as (
         select
@@ -135,7 +135,9 @@ _TOTALS = """
         count(*) as learners,
         count(*) filter (certificates > 0) as with_a_certificate,
         count(*) filter (is_complete) as complete,
-        count(*) filter (programs > 1) as in_several
+        count(*) filter (programs > 1) as in_several,
+        (select count(distinct course) from courses) as courses,
+        (select count(distinct lower(course_instance)) from course_run_summary) as runs
     from learners
 """
 

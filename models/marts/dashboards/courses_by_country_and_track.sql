@@ -31,8 +31,8 @@ final as (
     select
         learner_courses.course,
         learner_courses.position,
-        learners.country,
-        learner_courses.enrollment_track,
+        {{ known_country('learners.country') }} as country,
+        {{ known_track('learner_courses.enrollment_track', 'enrollment_tracks.track') }} as enrollment_track,
         count(*) as learners,
         count(*) filter (where learner_courses.best_grade > 0) as attempted,
         count(*) filter (where learner_courses.ever_passed) as passed,
@@ -46,11 +46,12 @@ final as (
         on
             learner_courses.student_id = ever_verified.learner_id
             and learner_courses.course = ever_verified.course
+    left join enrollment_tracks on learner_courses.enrollment_track = enrollment_tracks.track
     group by
         learner_courses.course,
         learner_courses.position,
-        learners.country,
-        learner_courses.enrollment_track
+        {{ known_country('learners.country') }},
+        {{ known_track('learner_courses.enrollment_track', 'enrollment_tracks.track') }}
 )
 
 select * from final

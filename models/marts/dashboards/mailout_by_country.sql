@@ -20,7 +20,7 @@ candidates as (
         {{ mail_kind('mailout_candidates.trigger_course_verified') }} as mail,
         coalesce(mailout_candidates.excluded_reason, 'gets a mail') as outcome,
         mailout_candidates.next_course,
-        learners.country
+        {{ known_country('learners.country') }} as country
     from mailout_candidates
     inner join course_runs
         on lower(mailout_candidates.trigger_course_instance) = lower(course_runs.course_instance)

@@ -21,7 +21,7 @@ tries as (
             -- of a run without a grade report, any spelling that is always the same
             max(send_log.trigger_course_instance) over (partition by lower(send_log.trigger_course_instance))
         ) as course_instance,
-        learners.country,
+        {{ known_country('learners.country') }} as country,
         {{ mail_kind('send_log.trigger_course_verified') }} as mail,
         send_log.status,
         -- a line of the log that was cut off has no time

@@ -22,16 +22,15 @@ final as (
         end as stage_position,
         learner_progress.no_certificate_eligible,
         learner_progress.next_course,
-        learners.country,
-        count(*) as learners,
-        count(*) filter (where learner_progress.courses_passed > 0) as passed
+        {{ known_country('learners.country') }} as country,
+        count(*) as learners
     from learner_progress
     inner join learners on learner_progress.student_id = learners.student_id
     group by
         learner_progress.stage,
         learner_progress.no_certificate_eligible,
         learner_progress.next_course,
-        learners.country
+        {{ known_country('learners.country') }}
 )
 
 select * from final

@@ -1,18 +1,23 @@
 -- One row per country that learners gave; those who gave none are a row of their own.
 with
 
-stages_by_country as (
-    select * from {{ ref('stages_by_country') }}
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+learner_progress as (
+    select * from {{ ref('learner_progress') }}
 ),
 
 final as (
     select
-        country,
-        sum(learners)::bigint as learners,
-        sum(passed)::bigint as passed,
-        sum(if(no_certificate_eligible > 0, learners, 0))::bigint as certificate_eligible
-    from stages_by_country
-    group by country
+        learners.country,
+        count(*) as learners,
+        count(*) filter (where learner_progress.courses_passed > 0) as passed,
+        count(*) filter (where learner_progress.no_certificate_eligible > 0) as certificate_eligible
+    from learners
+    inner join learner_progress on learners.student_id = learner_progress.student_id
+    group by learners.country
 )
 
 select * from final

@@ -13,6 +13,10 @@ certificate_summary as (
     select * from {{ ref('certificate_summary') }}
 ),
 
+country_summary as (
+    select * from {{ ref('country_summary') }}
+),
+
 by_certificates as (
     select {{ list_in_order('learners', 'no_certificate_eligible') }} as learners_by_certificates
     from certificate_summary
@@ -23,9 +27,13 @@ counted as (
         coalesce(sum(learners), 0)::bigint as learners,
         coalesce(sum(if(stage = 'series complete', learners, 0)), 0)::bigint as whole_series_certified,
         coalesce(sum(if(stage = 'one to go', learners, 0)), 0)::bigint as all_but_one_certified,
-        coalesce(sum(if(no_certificate_eligible > 0, learners, 0)), 0)::bigint as with_a_certificate,
-        count(distinct country) as countries
+        coalesce(sum(if(no_certificate_eligible > 0, learners, 0)), 0)::bigint as with_a_certificate
     from stages_by_country
+),
+
+countries as (
+    select count(country) as countries
+    from country_summary
 ),
 
 final as (
@@ -36,10 +44,11 @@ final as (
         counted.with_a_certificate,
         counted.all_but_one_certified,
         counted.whole_series_certified,
-        counted.countries
+        countries.countries
     from this_program
     cross join counted
     cross join by_certificates
+    cross join countries
 )
 
 select * from final
