@@ -498,8 +498,10 @@ def test_a_grade_report_that_no_course_owns_is_warned_about(formats: Build) -> N
     assert f"UQx_ENGY3xtra_3T2018_grade_report_{STAMP}.csv" in formats.output
 
 
-def test_another_programs_grade_report_is_not_warned_about(formats: Build) -> None:
-    assert "UQx_LGDM1x_3T2018" not in formats.output
+def test_another_programs_grade_report_is_warned_about_as_that(formats: Build) -> None:
+    [warning] = [text for text in formats.output.splitlines() if "UQx_LGDM1x_3T2018" in text]
+    assert "Not read, as they are on other programs" in warning
+    assert "(lgdm)" in warning
     reason = "select reason from report_files where file_name like 'UQx_LGDM1x%'"
     assert "lgdm" in formats.rows(reason)[0][0]
 
