@@ -691,8 +691,10 @@ def program_facts() -> Program:
     """Return the demo program's facts, as a build publishes them."""
     with (PROJECT / "seeds" / "programs.csv").open(encoding="utf-8", newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["program"] == "demo")
-    facts = {name: row[name] or None for name in Program.__slots__}
-    return Program(**facts | {"certificates_required": int(row["certificates_required"])})
+    facts = {name: row[name] or None for name in Program.__slots__ if name in row}
+    return Program(
+        **facts | {"certificates_required": int(row["certificates_required"]), "is_invented": True}
+    )
 
 
 def candidates(count: int) -> Iterator[Candidate]:

@@ -131,4 +131,5 @@ def test_the_command_builds_as_of_a_day_that_the_calendar_has(
     assert started == []
     assert world.mm("build", "demo", "--as-of", "2024-02-29").returncode == 0
     [[_, *arguments]] = started
-    assert arguments == ["build", "--vars", '{"program": "demo", "as_of": "2024-02-29"}']
+    place = ["--target-path", "target/demo", "--no-write-json"]
+    assert arguments == ["build", *place, "--vars", '{"program": "demo", "as_of": "2024-02-29"}']

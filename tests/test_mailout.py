@@ -317,7 +317,7 @@ def test_nothing_is_sent_twice_and_who_moves_to_verified_is_mailed_anew(
     assert rebuilt.rows(same_address) == [(21,)]
     # a week later learner 1 has verified; an opt-in list says yes, at last, for 1 and 14 alone; and the
     # program waits for certificates
-    story.place.change_seed("programs.csv", "eligible\nlgdm,", "delivered\nlgdm,")
+    story.place.change_seed("programs.csv", "eligible,\nlgdm,", "delivered,\nlgdm,")
     story.place.write(
         "engy",
         "UQx_ENGY0x_1T2019_grade_report_2019-06-08-0000.csv",

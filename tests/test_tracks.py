@@ -221,6 +221,8 @@ def test_a_report_page_names_the_tracks(tracks: Build, monkeypatch: pytest.Monke
 
 def report_page(build: Build, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MM_DATABASE_DIR", str(build.place.database))
+    # the program is in that place's seeds alone
+    monkeypatch.setattr("mm.published.check_program", str)
     path = build.place.root / f"{build.program}.html"
     return write_report(build.program, path, now=datetime(2020, 6, 2, tzinfo=UTC)).read_text("utf-8")
 
@@ -368,8 +370,8 @@ def test_what_to_fetch_of_a_course_of_two_programs(
         for run in listed
         if run.course_instance.startswith("UQx_BUSLEAD")
     ] == [
-        ("corpinn_lead", "UQx_BUSLEAD1x_1T2019", ("coming",), ["grade_report"]),
         ("corpinn_lead", "UQx_BUSLEAD1x_1T2018", (), ["grade_report"]),
+        ("corpinn_lead", "UQx_BUSLEAD1x_1T2019", ("coming",), ["grade_report"]),
         ("buslead3x", "UQx_BUSLEAD3x_1T2019", ("current", "coming"), ["grade_report"]),
     ]
     assert unreadable == []
