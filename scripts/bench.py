@@ -707,7 +707,8 @@ def candidates(count: int) -> Iterator[Candidate]:
         after = (
             (None, None, None, "none left") if n % 7 == 0 else (*following, ("enrol", "continue")[n % 3 // 2])
         )
-        days = (date(2099, 7, 14), None if n % 7 == 0 else date(2099, 8, 3), None)
+        upgrade = date(2099, 7, 14)
+        days = (upgrade, None if n % 7 == 0 else date(2099, 8, 3), None, upgrade)
         yield Candidate(*learner, *course, n % 2, n % 5 > 0, n % 4, 4, *after, None, f"learner_{n}", *days)
 
 
