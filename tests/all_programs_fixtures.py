@@ -9,7 +9,7 @@ import duckdb
 
 TABLES = {
     "programs": "program varchar, title varchar, as_of date",
-    "courses": "program varchar, course varchar",
+    "courses": "program varchar, course varchar, file_prefix varchar",
     "course_runs": "program varchar, course_instance varchar, run_role varchar",
     "course_run_summary": "program varchar, course_instance varchar, reported_at timestamp",
     "program_summary": "program varchar, learners bigint, with_a_certificate bigint,"
@@ -54,7 +54,15 @@ def few() -> Rows:
             ("bees", "Bees", date(2026, 6, 18)),
             ("ants", None, date(2026, 1, 2)),
         ],
-        "courses": [("bees", "bees1x"), ("bees", "bees2x"), ("moths", "moths1x")],
+        "courses": [
+            ("bees", "bees1x", "X_BEES1x"),
+            ("bees", "bees2x", "X_BEES2x"),
+            ("moths", "moths1x", "X_MOTHS1x"),
+        ],
+            ("bees", "bees1x", "X_BEES1x"),
+            ("bees", "bees2x", "X_BEES2x"),
+            ("moths", "moths1x", "X_MOTHS1x"),
+        ],
         "course_runs": [
             ("bees", "x_bees1x_1t2026", "current"),
             ("bees", "X_BEES2x_1T2026", "current"),
@@ -120,7 +128,7 @@ def many(long_title: str, unbroken_title: str) -> Rows:
     stages = ("enrolled", "attempted", "passed one", "on the way", "one to go", "series complete")
     return {
         "programs": [(code, title, date(2026, 6, 18)) for code, title in zip(codes, titles, strict=True)],
-        "courses": [(code, f"c{n}") for code in codes for n in range(5)],
+        "courses": [(code, f"c{n}", f"X_{code}{n}") for code in codes for n in range(5)],
         "course_runs": [(code, f"X_{code}", "current") for code in codes],
         "course_run_summary": [
             (code, f"X_{code}", start - timedelta(days=n)) for n, code in enumerate(codes)

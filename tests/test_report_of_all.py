@@ -133,7 +133,8 @@ def test_many_pairs_are_all_in_the_table_and_the_largest_are_drawn(tmp_path: Pat
 def test_a_course_and_a_run_of_two_programs_count_once(tmp_path: Path) -> None:
     tables = few()
     shared = ("moths", "x_bees2X_1t2026", datetime(2026, 6, 15))  # noqa: DTZ001 - as in the tables
-    tables["courses"].append(("moths", "bees2x"))
+    # under the same code, and under another one
+    tables["courses"] += [("moths", "bees2x", "X_BEES2x"), ("moths", "hives1x", "x_bees1X")]
     tables["course_run_summary"].append(shared)
     write_file(tmp_path / "all_programs.duckdb", tables)
     text = Page(page_of(tmp_path / "all_programs.duckdb")).text

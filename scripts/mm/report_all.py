@@ -119,7 +119,8 @@ _PROGRAMS = """
     order by name, programs.program
 """
 
-# A learner, a course and a run of several programs count once; the case of a run's letters varies.
+# A learner, a course and a run of several programs count once. Programs may call one course by several codes,
+# but its files by one prefix; the case of letters varies in it, and in a run.
 _TOTALS = """
     with learners as (
         select
@@ -136,7 +137,7 @@ _TOTALS = """
         count(*) filter (certificates > 0) as with_a_certificate,
         count(*) filter (is_complete) as complete,
         count(*) filter (programs > 1) as in_several,
-        (select count(distinct course) from courses) as courses,
+        (select count(distinct lower(file_prefix)) from courses) as courses,
         (select count(distinct lower(course_instance)) from course_run_summary) as runs
     from learners
 """
