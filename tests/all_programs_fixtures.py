@@ -59,10 +59,6 @@ def few() -> Rows:
             ("bees", "bees2x", "X_BEES2x"),
             ("moths", "moths1x", "X_MOTHS1x"),
         ],
-            ("bees", "bees1x", "X_BEES1x"),
-            ("bees", "bees2x", "X_BEES2x"),
-            ("moths", "moths1x", "X_MOTHS1x"),
-        ],
         "course_runs": [
             ("bees", "x_bees1x_1t2026", "current"),
             ("bees", "X_BEES2x_1T2026", "current"),

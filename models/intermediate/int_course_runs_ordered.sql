@@ -33,7 +33,7 @@ said_times as (
         lower(course_instance) as run_key,
         {{ whole_number('year') }} as year,
         term
-    from {{ ref('stg_seeds__course_runs') }}
+    from {{ ref('course_runs') }}
     where year is not null
 ),
 

@@ -4,7 +4,7 @@
 with
 
 not_learners as (
-    select * from {{ ref('stg_mailing__not_learners') }}
+    select * from {{ source('mailing', 'not_learners') }}
 ),
 
 account_sayings as (

@@ -2,7 +2,7 @@
 with
 
 not_learners as (
-    select * from {{ ref('stg_mailing__not_learners') }}
+    select * from {{ source('mailing', 'not_learners') }}
 ),
 
 not_learner_accounts as (

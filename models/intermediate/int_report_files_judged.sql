@@ -4,7 +4,7 @@
 with
 
 report_files as (
-    select * from {{ ref('stg_edx__report_files') }}
+    select * from {{ source('edx', 'report_files') }}
 ),
 
 owned as (

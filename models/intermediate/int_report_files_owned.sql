@@ -9,7 +9,7 @@
 with
 
 report_files as (
-    select * from {{ ref('stg_edx__report_files') }}
+    select * from {{ source('edx', 'report_files') }}
 ),
 
 course_prefixes as (
@@ -17,7 +17,7 @@ course_prefixes as (
 ),
 
 course_runs as (
-    select * from {{ ref('stg_seeds__course_runs') }}
+    select * from {{ ref('course_runs') }}
 ),
 
 -- course and run may both hold a _, so the longest prefix that fits is the course's and the rest is the run

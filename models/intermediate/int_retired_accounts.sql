@@ -6,7 +6,7 @@ learners as (
 ),
 
 retired_elsewhere as (
-    select * from {{ ref('stg_mailing__retired_elsewhere') }}
+    select * from {{ source('mailing', 'retired_elsewhere') }}
 ),
 
 final as (

@@ -22,7 +22,7 @@ carried_over_rows as (
 ),
 
 retired_elsewhere as (
-    select * from {{ ref('stg_mailing__retired_elsewhere') }}
+    select * from {{ source('mailing', 'retired_elsewhere') }}
 ),
 
 ranked_files as (

@@ -17,7 +17,7 @@ not_learners as (
 ),
 
 not_learner_lines as (
-    select * from {{ ref('stg_mailing__not_learners') }}
+    select * from {{ source('mailing', 'not_learners') }}
 ),
 
 account_sayings as (

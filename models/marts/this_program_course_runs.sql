@@ -4,7 +4,7 @@
 with
 
 course_runs as (
-    select * from {{ ref('stg_seeds__course_runs') }}
+    select * from {{ ref('course_runs') }}
 ),
 
 this_program_courses as (

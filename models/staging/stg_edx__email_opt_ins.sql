@@ -6,7 +6,7 @@ email_opt_in as (
 ),
 
 report_files as (
-    select * from {{ ref('stg_edx__report_files') }}
+    select * from {{ source('edx', 'report_files') }}
 ),
 
 final as (

@@ -6,7 +6,7 @@ grade_report_err as (
 ),
 
 report_files as (
-    select * from {{ ref('stg_edx__report_files') }}
+    select * from {{ source('edx', 'report_files') }}
 ),
 
 final as (

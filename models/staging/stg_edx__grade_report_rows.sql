@@ -6,7 +6,7 @@ grade_report as (
 ),
 
 report_files as (
-    select * from {{ ref('stg_edx__report_files') }}
+    select * from {{ source('edx', 'report_files') }}
 ),
 
 typed as (

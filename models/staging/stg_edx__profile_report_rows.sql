@@ -6,7 +6,7 @@ student_profile_info as (
 ),
 
 report_files as (
-    select * from {{ ref('stg_edx__report_files') }}
+    select * from {{ source('edx', 'report_files') }}
 ),
 
 typed as (

@@ -26,7 +26,7 @@ opted_out_addresses as (
 ),
 
 bounced as (
-    select * from {{ ref('stg_mailing__bounced') }}
+    select * from {{ source('mailing', 'bounced') }}
 ),
 
 email_preferences as (

@@ -4,7 +4,7 @@
 with
 
 unsubscribed as (
-    select * from {{ ref('stg_mailing__unsubscribed') }}
+    select * from {{ source('mailing', 'unsubscribed') }}
 ),
 
 account_sayings as (

@@ -2,7 +2,7 @@
 with
 
 unsubscribed as (
-    select * from {{ ref('stg_mailing__unsubscribed') }}
+    select * from {{ source('mailing', 'unsubscribed') }}
 ),
 
 opted_out_accounts as (

@@ -2,7 +2,7 @@
 with
 
 course_runs as (
-    select * from {{ ref('stg_seeds__course_runs') }}
+    select * from {{ ref('course_runs') }}
 ),
 
 final as (

@@ -122,7 +122,7 @@ course_runs as (
         *,
         'course_runs.csv, ' || coalesce(run_role, 'empty') || ' run ' || coalesce(course_instance, 'empty')
         || ' of ' || coalesce(course, 'empty') as seed_row
-    from {{ ref('stg_seeds__course_runs') }}
+    from {{ ref('course_runs') }}
 ),
 
 run_pass_grades as (
@@ -172,7 +172,7 @@ prefixes as (
 
 -- texts in which nobody can tell the address for certain
 doubtful_addresses as (
-    select text from {{ ref('stg_mailing__seed_addresses') }}
+    select text from {{ source('mailing', 'seed_addresses') }}
     where email is null
 ),
 

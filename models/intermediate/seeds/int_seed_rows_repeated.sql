@@ -14,7 +14,7 @@ course_prefixes as (
 ),
 
 course_runs as (
-    select * from {{ ref('stg_seeds__course_runs') }}
+    select * from {{ ref('course_runs') }}
 ),
 
 enrollment_tracks as (

@@ -14,7 +14,7 @@ course_aliases as (
 ),
 
 course_runs as (
-    select * from {{ ref('stg_seeds__course_runs') }}
+    select * from {{ ref('course_runs') }}
 ),
 
 run_pass_grades as (
