@@ -1,6 +1,9 @@
 -- One row per row of the program's reports that is not used.
 {%- set files = column_values(ref('int_report_rows_rejected'), 'path') %}
-{%- set paths = column_values(ref('int_report_rows_rejected'), 'path', where='raw_text is null') %}
+{#- The text of who is no learner is withheld, so nobody looks for it. #}
+{%- set paths = column_values(
+    ref('int_report_rows_rejected'), 'path', where='raw_text is null and is_of_learner'
+) %}
 
 with
 
