@@ -75,6 +75,7 @@ NOT_READ: dict[str, tuple[str, str | bytes, str]] = {
     # a part, in the folder that Safari keeps it in until it is whole
     "1T2018": (f"{grades(1, '1T2018')}.csv.download", "", "has not ended"),
     "2T2018": ("packed anew.zip", zipped({"june.zip": "PK"}), "unpack"),
+    "3T2018": ("grade_reports.zip", zipped({}), "unpack"),
 }
 IN_SILENCE = [
     *(

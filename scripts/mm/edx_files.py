@@ -382,6 +382,9 @@ def _kind_of_packed(path: Path) -> str:
         lzma.LZMAError,
     ):
         return PACKED
+    if not kinds:
+        # Nobody packs nothing: it was cut off, or is not there yet.
+        return PACKED
     order = (EMAIL_OPT_IN, OPT_OUTS, GRADE_REPORT, PROFILE_REPORT, PACKED)
     return next((kind for kind in order if kind in kinds), OTHER)
 
