@@ -133,3 +133,28 @@ def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:
     column = "no_certificate_eligible"
     assert "`mailout_candidates`" in description(project, "learner_progress", column)
     assert "`learner_progress`" in description(project, "mailout_candidates", column)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("verification_status", "verification statuses"),
+        ("certificate_type", "certificate types"),
+        ("enrollment_status", "enrollment statuses"),
+    ],
+)
+def test_a_build_and_a_masked_file_know_the_same_values(column: str, kind: str) -> None:
+    warned_of = between(f"{INTERMEDIATE}/int_build_warnings.sql", f"{column} not in (", ")")
+    mask = ast.parse((PROJECT / "scripts" / "mm" / "mask.py").read_text("utf-8"))
+    [known] = [
+        node.value
+        for node in ast.walk(mask)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_VALUES"
+    ]
+    assert isinstance(known, ast.Dict)
+    values = {
+        ast.literal_eval(key): list(python_texts(cell))
+        for key, cell in zip(known.keys, known.values, strict=True)
+        if key
+    }
+    assert re.findall("'([^']*)'", warned_of) == values[kind]
