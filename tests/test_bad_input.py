@@ -384,10 +384,8 @@ def test_a_file_without_rejected_rows_is_not_warned_about(with_bad_rows: Build) 
 
 
 def test_a_track_nobody_knows_is_warned_about_with_its_count(with_bad_rows: Build) -> None:
-    [warning] = [
-        text for text in with_bad_rows.output.splitlines() if "have an enrollment track that" in text
-    ]
-    assert " 2 rows" in warning
+    [warning] = [text for text in with_bad_rows.output.splitlines() if "Rows whose enrollment track" in text]
+    assert "enrollment_tracks.csv: 2. They count as not verified." in warning
     assert "platinum" not in with_bad_rows.output
 
 

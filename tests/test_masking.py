@@ -197,11 +197,11 @@ def test_the_open_file_has_what_edx_wrote(astray: Build) -> None:
 def test_no_warning_has_the_words_of_such_a_cell(astray: Build) -> None:
     assert "pupil" not in astray.output.lower()
     for words in (
-        "2 rows have an enrollment track that is not in seeds/enrollment_tracks.csv",
-        "1 rows have an enrollment status that is neither enrolled nor unenrolled",
-        "1 rows have a verification status",
-        "1 rows have a certificate type",
-        "10 learners have a country",
+        "Rows whose enrollment track is empty, or not in seeds/enrollment_tracks.csv: 2.",
+        "Rows whose enrollment status is neither enrolled nor unenrolled: 1.",
+        "Rows whose verification status is none that edX writes: 1.",
+        "Rows whose certificate type is none that edX writes: 1.",
+        "Learners whose country is no code of two letters: 10.",
     ):
         assert words in astray.output
 

@@ -45,8 +45,8 @@ enrollment_tracks as (
 
 unknown_tracks as (
     select
-        count(*) || ' rows have an enrollment track that is not in seeds/enrollment_tracks.csv, or none:'
-        || ' they count as not verified. See enrollment_track in course_instancedetails.' as message
+        'Rows whose enrollment track is empty, or not in seeds/enrollment_tracks.csv: ' || count(*)
+        || '. They count as not verified. See enrollment_track in course_instancedetails.' as message
     from course_instancedetails as details
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
     where enrollment_tracks.track is null
@@ -96,8 +96,8 @@ unfinished_runs as (
 
 unknown_statuses as (
     select
-        count(*) || ' rows have an enrollment status that is neither enrolled nor unenrolled:'
-        || ' they count as unenrolled. See enrollment_status in course_instancedetails.' as message
+        'Rows whose enrollment status is neither enrolled nor unenrolled: ' || count(*)
+        || '. They count as unenrolled. See enrollment_status in course_instancedetails.' as message
     from course_instancedetails
     where enrollment_status not in ('enrolled', 'unenrolled')
     having count(*) > 0
@@ -106,15 +106,15 @@ unknown_statuses as (
 -- a cell that went astray may hold an address, so no message has its words
 unknown_words as (
     select
-        count(*) || ' rows have a verification status that edX does not write.'
-        || ' See verification_status in course_instancedetails.' as message
+        'Rows whose verification status is none that edX writes: ' || count(*)
+        || '. See verification_status in course_instancedetails.' as message
     from course_instancedetails
     where verification_status not in ('N/A', 'ID Verified', 'Not ID Verified')
     having count(*) > 0
     union all
     select
-        count(*) || ' rows have a certificate type that edX does not write.'
-        || ' See certificate_type in course_instancedetails.' as message
+        'Rows whose certificate type is none that edX writes: ' || count(*)
+        || '. See certificate_type in course_instancedetails.' as message
     from course_instancedetails
     where
         certificate_type not in (
@@ -125,8 +125,8 @@ unknown_words as (
     having count(*) > 0
     union all
     select
-        count(*) || ' learners have a country that is no code of two letters.'
-        || ' See country in learners.' as message
+        'Learners whose country is no code of two letters: ' || count(*)
+        || '. See country in learners.' as message
     from learners
     where {{ known_country('country') }} = 'unknown'
     having count(*) > 0
