@@ -371,8 +371,9 @@ def forget_bounce(address: OneAddress) -> None:
     email = _read_argument(address)
     with _ledger() as ledger:
         had_bounced = ledger.forget_bounce(email)
-    if email in Bounced():
-        message = f"{Bounced().path} has the address: take its line away there."
+    listed = Bounced()
+    if email in listed:
+        message = f"{listed.path} has the address: take its line away there."
         raise ReaderError(message)
     if had_bounced:
         typer.echo("The address gets mail again.")

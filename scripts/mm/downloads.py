@@ -41,13 +41,13 @@ _UNUSABLE = """
         union all
         select file_id from edx.grade_report
         where
-            not coalesce(regexp_full_match(student_id::varchar, '[0-9]+'), false)
-            or coalesce(try_cast(grade::varchar as double), -1) not between 0 and 2
+            student_id is null
+            or coalesce(grade, -1) not between 0 and 2
             or certificate_eligible not in ('Y', 'N')
             or certificate_delivered not in ('Y', 'N')
         union all
         select file_id from edx.student_profile_info
-        where not coalesce(regexp_full_match(student_id::varchar, '[0-9]+'), false)
+        where student_id is null
     )
     group by file_id
 """
