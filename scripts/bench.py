@@ -38,13 +38,14 @@ from aiosmtpd.handlers import Sink
 from jinja2 import Environment, FileSystemLoader
 from typer import Option
 
-from mm import mailout
 from mm.days import in_words, today
-from mm.ledger import Ledger
-from mm.optouts import WhoIsNotMailed
+from mm.ledger.ledger import Ledger
+from mm.mail import mailout
+from mm.mail.not_mailed import WhoIsNotMailed
+from mm.mail.render import Renderer
+from mm.mail.sender import Sender
+from mm.mail.server import Server
 from mm.published import Candidate, Program
-from mm.render import Renderer
-from mm.sender import Sender, Server
 
 PROJECT = Path(__file__).resolve().parent.parent
 DBT = Path(sys.executable).with_name("dbt")

@@ -37,9 +37,10 @@ from mail_fixtures import (
     free_port,
 )
 
-from mm.ledger import Ledger
-from mm.send_log import Event
-from mm.sender import Outcome, Sender, Server
+from mm.ledger.history import Event
+from mm.ledger.ledger import Ledger
+from mm.mail.sender import Outcome, Sender
+from mm.mail.server import Server
 
 THREE = [candidate(1), candidate(2), candidate(3)]
 FIRST, SECOND, THIRD = (f"learner{number}@example.org" for number in (1, 2, 3))
