@@ -123,7 +123,8 @@ def test_the_command_builds_as_of_a_day_that_the_calendar_has(
 ) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(
-        "mm.cli.subprocess.run", lambda command, **_: started.append(command) or SimpleNamespace(returncode=0)
+        "mm.cli.reports.subprocess.run",
+        lambda command, **_: started.append(command) or SimpleNamespace(returncode=0),
     )
     refused = world.mm("build", "demo", "--as-of", "2026-02-30")
     assert refused.returncode == 1

@@ -19,7 +19,7 @@ from mail_fixtures import MM, World, candidate
 from mm import csv_out
 from mm.ledger.history import Event, MailKey
 from mm.ledger.ledger import Ledger
-from mm.report.program import export as exporting
+from mm.report import export as exporting
 
 HEADER = [
     "student_id",

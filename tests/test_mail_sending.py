@@ -873,7 +873,7 @@ def test_where_there_is_no_terminal_a_line_now_and_then_tells_the_progress(
     world.publish([candidate(number) for number in range(1, 7)])
     # Each mail takes five seconds, and there are at least ten between two lines.
     clock = SimpleNamespace(monotonic=lambda: 5.0 * len(server.accepted))
-    monkeypatch.setattr("mm.cli.time", clock)
+    monkeypatch.setattr("mm.cli.progress.time", clock)
     done = world.mm("send", "demo", "--confirm", 6)
     assert done.stdout.splitlines() == [
         "2 of 6 mails, 0.2 a second, about 20 seconds left",

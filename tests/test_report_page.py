@@ -18,7 +18,7 @@ from mail_fixtures import World
 from report_fixtures import Build
 from selenium.webdriver import Chrome
 
-from mm.report import report
+from mm.report import program as report
 from mm.report.all_programs import render_report_of_all
 from mm.report.program import render_report
 

@@ -60,7 +60,7 @@ def why_files_are_ignored() -> list[str]:
                 node.value, ast.Subscript | ast.Call
             ):
                 texts += python_texts(node.value)
-            if ast.unparse(target) == "_OTHER_ENDINGS":
+            if ast.unparse(target) == "OTHER_ENDINGS":
                 texts += [text for text in python_texts(node.value) if not text.startswith(".")]
     return texts
 
