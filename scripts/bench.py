@@ -40,7 +40,7 @@ from typer import Option
 
 from mm.days import in_words, today
 from mm.ledger.ledger import Ledger
-from mm.mail import mailout
+from mm.mail import sending
 from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.render import Renderer
 from mm.mail.sender import Sender
@@ -826,7 +826,7 @@ def send_seconds(count: int, port: int) -> float:
     server = Server("127.0.0.1", port, smtps=False, user=None, password="")
     with Ledger() as ledger, Sender(server, insecure=False, stop=stop) as sender:
         started = time.perf_counter()
-        tally = mailout.send(
+        tally = sending.send(
             *(mails, ready, sender, ledger, WhoIsNotMailed("demo", ledger)),
             per_second=None,
             resend_unknown=False,

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mm.mail import mailout
+from mm.mail.sending import Tally
 
 _SECONDS_BETWEEN_LINES = 10
 
@@ -37,12 +37,12 @@ def stopping_gently(stop: Flag) -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[mailout.Tally], None]]:
+def progress(total: int) -> Iterator[Callable[[Tally], None]]:
     """Show how many mails are done: as a bar in a terminal, else as a line now and then."""
     started = time.monotonic()
     console = Console()
 
-    def rate(tally: mailout.Tally) -> float:
+    def rate(tally: Tally) -> float:
         return tally.done / max(time.monotonic() - started, 0.001)
 
     if console.is_terminal:
@@ -59,7 +59,7 @@ def progress(total: int) -> Iterator[Callable[[mailout.Tally], None]]:
 
     next_line = started + _SECONDS_BETWEEN_LINES
 
-    def line(tally: mailout.Tally) -> None:
+    def line(tally: Tally) -> None:
         nonlocal next_line
         if time.monotonic() >= next_line:
             next_line += _SECONDS_BETWEEN_LINES
