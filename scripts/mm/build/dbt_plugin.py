@@ -15,10 +15,9 @@ from threading import Lock
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
-from dbt.events.types import JinjaLogWarning
+from dbt.events.types import JinjaLogInfo, JinjaLogWarning
 from dbt.flags import get_flags
 from dbt_common.events.functions import fire_event
-from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
@@ -103,7 +102,8 @@ class Plugin(BasePlugin):
         self._load_mailing_records(conn)
         if flags.WHICH in {"build", "run"}:
             note = last_build.take_away_note(conn)
-            for sentence in misplaced_reports(self.program, self.data_dir):
+            where = (self.program, self.data_dir)
+            for sentence in (*inputs.missing_folder(*where), *misplaced_reports(*where)):
                 _warn(sentence)
             reports = inputs.reports(self.program, self.data_dir)
             has_lost = load(conn, reports, afresh=bool(flags.FULL_REFRESH))
@@ -211,7 +211,7 @@ def _discard(path: Path) -> None:
 
 
 def _say(message: str) -> None:
-    fire_event(Note(msg=message))
+    fire_event(JinjaLogInfo(msg=message))
 
 
 def _warn(message: str) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from mm.cli.app import ProgramCode, app, open_ledger
 from mm.cli.mails import renderer_of
-from mm.cli.progress import progress, stopping_gently
+from mm.cli.progress import progress_of_mails, stopping_gently
 from mm.config import ReaderError
 from mm.ledger.history import Event
 from mm.mail import mailout
@@ -122,7 +122,7 @@ def _send_all(  # noqa: PLR0913 - what `mm send` was told
         if not selection.mails:
             typer.echo("There is nothing to send.")
             return
-        with stopping_gently(stop), sender, progress(confirm) as show:
+        with stopping_gently(stop), sender, progress_of_mails(confirm) as show:
             tally = mailing.send(
                 selection.mails,
                 renderer,
@@ -134,13 +134,16 @@ def _send_all(  # noqa: PLR0913 - what `mm send` was told
                 stop=stop,
                 progress=show,
             )
-    deferred = f"{tally.deferred} deferred, " if tally.deferred else ""
-    too_late = f"{tally.too_late} too late (a last day is over), " if tally.too_late else ""
-    typer.echo(
-        f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, {deferred}"
-        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), {too_late}"
-        f"{confirm - tally.done} not reached."
-    )
+    counts = {
+        "sent": tally.sent,
+        "failed": tally.failed,
+        "unknown": tally.unknown,
+        "deferred": tally.deferred,
+        "left out (unsubscribed or mailed meanwhile)": tally.left_out,
+        "too late (a last day is over)": tally.too_late,
+        "not reached": confirm - tally.done,
+    }
+    typer.echo(f"{', '.join(f'{count} {what}' for what, count in counts.items() if count)}.")
     if tally.stopped:
         raise ReaderError(tally.stopped)
     if tally.sent + tally.left_out + tally.too_late < confirm:
