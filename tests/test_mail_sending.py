@@ -63,8 +63,11 @@ def deliver(server: MailServer, content: bytes) -> Outcome:
 
 
 def counts(world: World) -> list[int]:
-    lines = world.mm("log", "demo").stdout.splitlines()
-    return [int(line.split()[1]) for line in lines[:3]]
+    log = world.mm("log", "demo").stdout
+    said = dict(re.findall(r"^(\w+) +(\d+)$", log, re.MULTILINE))
+    # what is 0 is not printed
+    assert "0" not in said.values()
+    return [int(said.get(event, 0)) for event in ("sent", "failed", "unknown")]
 
 
 def test_a_dry_run_says_the_number_and_the_server_and_sends_nothing(world: World, server: MailServer) -> None:
@@ -344,7 +347,7 @@ def test_a_limit_that_is_reached_midway_stops_the_sending(world: World, server: 
     done = world.mm("send", "demo", "--confirm", 9)
     assert_refused(done, "2 of 9 mails were not tried")
     assert "2 sent, 5 deferred, " in done.stdout
-    assert world.mm("log", "demo").stdout.splitlines()[3] == "deferred        5"
+    assert "deferred        5" in world.mm("log", "demo").stdout.splitlines()
     assert "deferred: learner 3, ExampleX_BEES1x_1T2026, attempt 1" in world.mm("log", "demo").stdout
     assert "7 mails would go out now" in world.mm("send", "demo").stdout
 

@@ -40,7 +40,7 @@ def list_mailout(
     who: Annotated[bool, typer.Option("--who", help="Print the rows, with names and addresses.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count who gets a mail and who does not, by set, by course and by reason.
+    """Say how many mails would go out now, and why others do not.
 
     Example: mm list demo --who > who.csv
     """
@@ -132,8 +132,11 @@ def show_log(
     if as_csv:
         _print_as_csv(attempts)
         return
+    if not attempts:
+        typer.echo(f"No mail of {program} was sent.")
     for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED, Event.BOUNCED):
-        typer.echo(f"{event:<8} {counts[event]:>8}")
+        if counts[event]:
+            typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
         if attempt.outcome is not Event.SENT:
             typer.echo(
@@ -185,7 +188,7 @@ def read_bounces(
     for line in tally.lines:
         typer.echo(line)
     for name, value in asdict(tally).items():
-        if name != "lines":
+        if name != "lines" and value:
             typer.echo(f"{value:>8}  {name.replace('_', ' ')}")
 
 
@@ -273,12 +276,18 @@ def _secret(facts: Program, *, needed: bool) -> str:
 
 
 def _print_counts(counts: dict[str, Any]) -> None:
+    typer.echo(f"{counts['program']}: {counted(counts['would_go_out_now'], 'mail')} would go out now.")
+    _print_group("left out since the build", counts["left_out_since_the_build"])
     typer.echo(
-        f"{counts['program']}: {counts['candidates']} candidates, {counts['mailout']} of them to "
-        f"be mailed at the last build, {counts['would_go_out_now']} now."
+        f"\nAt the last build, {counts['mailout']} of {counts['candidates']} candidates were to be mailed."
     )
-    for name in ("by_set", "by_course", "by_excluded_reason", "left_out_since_the_build"):
-        if counts[name]:
-            typer.echo(f"\n{name.replace('_', ' ')}:")
-        for key, count in sorted(counts[name].items()):
-            typer.echo(f"{count:>8}  {key}")
+    _print_group("by set, at the build", counts["by_set"])
+    _print_group("by course, at the build", counts["by_course"])
+    _print_group("not mailed, at the build, by reason", counts["by_excluded_reason"])
+
+
+def _print_group(title: str, counts: dict[str, int]) -> None:
+    if counts:
+        typer.echo(f"\n{title}:")
+    for key, count in sorted(counts.items()):
+        typer.echo(f"{count:>8}  {key}")
