@@ -36,7 +36,9 @@ from mail_fixtures import (
     candidate,
     free_port,
 )
+from typer.main import get_command
 
+from mm.cli.app import GROUPS, app
 from mm.ledger.history import Event
 from mm.ledger.ledger import Ledger
 from mm.mail.sender import Outcome, Sender
@@ -1012,6 +1014,15 @@ def test_all_commands_say_the_same_of_a_program_that_is_misspelt(world: World, a
         "mm: There is no program 'buslaed' in seeds/programs.csv. Did you mean buslead? "
         "There are: demo, buslead, ",
     )
+
+
+def test_the_help_lists_each_command_once_in_a_line_that_fits(world: World) -> None:
+    listed = world.mm("--help").stdout
+    names = [name for group in GROUPS.values() for name in group]
+    assert sorted(names) == sorted(get_command(app).commands)
+    assert re.findall(r"^  ([a-z-]+)  +\S", listed, re.MULTILINE)[-len(names) :] == names
+    for group in (["--help"], ["unsubscribe", "--help"], ["bounces", "--help"]):
+        assert not re.search(r"^  [a-z-]+  +.*[.]{3}$", world.mm(*group).stdout, re.MULTILINE)
 
 
 def test_every_command_helps_with_an_example(world: World) -> None:

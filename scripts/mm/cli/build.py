@@ -123,11 +123,11 @@ def combine_programs(
         ),
     ] = None,
 ) -> None:
-    """Put the published files of all programs into one, database/all_programs.duckdb.
+    """Put the published files of all programs into one file.
 
-    Each is as its last build left it; one of another version is named and left out, and so are programs whose
-    learners are invented, unless there is no other. With MM_MASK_SECRET there is also
-    all_programs.masked.duckdb, without names.
+    It is database/all_programs.duckdb. Each program is as its last build left it; one of another version is
+    named and left out, and so are programs whose learners are invented, unless there is no other. With
+    MM_MASK_SECRET there is also all_programs.masked.duckdb, without names.
 
     Examples: mm combine, mm combine --with demo
     """

@@ -82,9 +82,10 @@ def render(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Render only the first N.")] = None,
 ) -> None:
-    """Write every mail that would go out now as .eml, .html and .txt.
+    """Write the mails that would go out now as files to look at.
 
-    An index.html leafs through them. What the index of the render before lists is removed.
+    Each is written as .eml, .html and .txt. An index.html leafs through them. What the index of the render
+    before lists is removed.
 
     Example: mm render demo --limit 20
     """
@@ -104,9 +105,10 @@ def show_log(
         bool, typer.Option("--csv", help="Print a CSV, a line for each try, with addresses.")
     ] = False,
 ) -> None:
-    """Say what was sent, what failed, and what may or may not have arrived (unknown).
+    """Say what became of the mails that were sent.
 
-    Deferred is what the server refused because of the sender, not of the learner; bounced is what came back.
+    Unknown is what may or may not have arrived. Deferred is what the server refused because of the sender,
+    not of the learner; bounced is what came back.
 
     Example: mm log demo --json
     """
@@ -154,7 +156,7 @@ class _ReadsByDefault(TyperGroup):
 
 bounces = typer.Typer(
     cls=_ReadsByDefault,
-    help="What came back: `mm bounces PROGRAM PATH...` reads it, as `read` does.",
+    help="Read mails that came back: `mm bounces PROGRAM PATH`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -169,7 +171,9 @@ def read_bounces(
         typer.Argument(metavar="PATH...", help="Mail, .emlx, mbox, ZIP of these, Maildir, or any folder."),
     ],
 ) -> None:
-    """Read mails that came back, and complaints: their addresses get no more mail.
+    """Read mails that came back: their addresses get no more mail.
+
+    Complaints count, too.
 
     Only what was sent counts, of all programs. Reading the same again changes nothing.
 
@@ -194,7 +198,9 @@ def read_bounces(
 
 @bounces.command("forget")
 def forget_bounce(address: OneAddress) -> None:
-    """Let an address be mailed again that works now; what came back before changes nothing more.
+    """Let an address be mailed again that works now.
+
+    What came back before changes nothing more.
 
     Example: mm bounces forget somebody@example.org
     """
@@ -219,10 +225,10 @@ def smtp_sink(
         typer.Option(help="Folder for the mails; out/smtp-sink in the project if not given."),
     ] = None,
 ) -> None:
-    """Run a mail server on this machine that delivers nothing and keeps every mail as a file.
+    """Run a mail server that delivers nothing, to try mails with.
 
-    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it. It says what it is, so that no mails
-    of a real program count as sent for lying there.
+    It runs on this machine and keeps every mail as a file. Send to it with MM_SMTP_URL=smtp://localhost:1025;
+    Ctrl-C ends it. It says what it is, so that no mails of a real program count as sent for lying there.
 
     Example: mm smtp-sink --port 1025
     """

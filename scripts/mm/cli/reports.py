@@ -36,9 +36,10 @@ def show_downloads(
         ),
     ] = None,
 ) -> None:
-    """Say which reports to fetch from edX now, and where: those that are missing or old, of runs that are on.
+    """Say which reports to download from edX now, and where.
 
-    The runs are those of the seeds and of the program's folder; it needs no build.
+    Those are missing or old, of runs that are on. The runs are those of the seeds and of the program's
+    folder; it needs no build.
 
     Examples: mm downloads demo, mm downloads demo --older-than 1d --html
     """
@@ -83,7 +84,9 @@ def draw_report(
         typer.Option("--with-learners", help="Also name the learners with one certificate to go."),
     ] = False,
 ) -> None:
-    """Draw how a program does, or all do, as one HTML file to read, print or hand on; it names no learner.
+    """Draw a program's report, or that of all, as one HTML page.
+
+    It is to be read, printed or handed on, and names no learner.
 
     Examples: mm report demo, mm report --all
     """

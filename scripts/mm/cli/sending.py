@@ -52,7 +52,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     resend_unknown: ResendUnknown = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Say how many mails would go out now and by which server; send them with --confirm or --to.
+    """Send the mails; without --confirm or --to, say how many.
 
     MM_SMTP_URL names the server, MM_UNSUBSCRIBE_SECRET is what the unsubscribe links are made with.
     The mails of a program that is not invented go to no `mm smtp-sink`, but with --to.
