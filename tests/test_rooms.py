@@ -20,6 +20,7 @@ MAY_KNOW = {
     "mail": {"edx", "people", "ledger"},
     "unsubscribe": {"people", "ledger"},
     "report": {"edx", "build"},
+    "ui": ROOMS - {"cli"},
     "cli": ROOMS,
 }
 

@@ -16,6 +16,7 @@ from mm.people.addresses import read_address
 
 # The commands by what people do, in the order of a round.
 GROUPS = {
+    "The weekly round, in a browser": ("ui",),
     "A program's report": ("build", "downloads", "report", "export", "combine"),
     "A program's mails": ("list", "render", "send", "log", "bounces", "unsubscribe", "smtp-sink"),
 }

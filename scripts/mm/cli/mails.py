@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -20,17 +19,14 @@ from mm.ledger.history import Attempt, Event, MailKey
 from mm.mail import mailout
 from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.preview import write_mails
-from mm.mail.render import Renderer, clean_name
+from mm.mail.ready import renderer_of
+from mm.mail.render import clean_name
 from mm.mail.templates import choose
 from mm.pages import counted
 from mm.people.address_lists import Bounced
 from mm.people.addresses import as_cell
-from mm.people.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
-from mm.published import Candidate, Program, read_candidates, read_program
+from mm.published import Candidate, read_candidates, read_program
 from mm.seeds import check_program
-
-_NO_SECRET = "not-a-secret-links-made-with-this-do-not-work"  # noqa: S105 - as it says
-_SETS = ("audit_passed", "certificate_eligible")
 
 
 @app.command("list")
@@ -49,19 +45,7 @@ def list_mailout(
         selection = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger))
     for note in choose(read_program(program)).notes:
         warn(note)
-    kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
-    counts = {
-        "program": program,
-        "candidates": len(candidates),
-        "mailout": len(kept),
-        "would_go_out_now": len(selection.mails),
-        "by_set": dict(Counter(_SETS[candidate.trigger_course_verified] for candidate in kept)),
-        "by_course": dict(Counter(candidate.trigger_course for candidate in kept)),
-        "by_excluded_reason": dict(
-            Counter(c.excluded_reason for c in candidates if c.excluded_reason is not None)
-        ),
-        "left_out_since_the_build": dict(selection.left_out),
-    }
+    counts = mailout.counts_of(program, candidates, selection)
     if as_json:
         rows = {"who": [asdict(candidate) for candidate in candidates]} if who else {}
         typer.echo(json.dumps(counts | rows, indent=2))
@@ -89,7 +73,7 @@ def render(
 
     Example: mm render demo --limit 20
     """
-    renderer = renderer_of(program, needs_secret=False)
+    renderer = renderer_of(program, needs_secret=False, warn=warn)
     with open_ledger(create=False) as ledger:
         mails = mailout.select(program, ledger.history(), WhoIsNotMailed(program, ledger)).mails[:limit]
     index = write_mails(program, mails, renderer, out or PROJECT / "out" / program)
@@ -246,20 +230,6 @@ def smtp_sink(
     controller.stop()
 
 
-def renderer_of(program: str, *, needs_secret: bool) -> Renderer:
-    """Return what renders the program's mails; needs_secret: real links are needed."""
-    facts = read_program(program)
-    renderer = Renderer(facts, _secret(facts, needed=needs_secret))
-    for note in renderer.notes:
-        warn(note)
-    if is_nobodys(facts.unsubscribe_base or ""):
-        warn(
-            f"unsubscribe_base of {program} is {facts.unsubscribe_base}, where no page can be: the "
-            "unsubscribe links do not work. Correct it in seeds/programs.csv before you write to learners."
-        )
-    return renderer
-
-
 def _print_as_csv(attempts: list[Attempt]) -> None:
     ends = ("email", "outcome", "intended_at", "logged_at", "message_id", "server_id", "detail")
     rows: list[tuple[object, ...]] = [("program", *MailKey._fields, "attempt", *ends)]
@@ -270,15 +240,6 @@ def _print_as_csv(attempts: list[Attempt]) -> None:
         start = (attempt.program, *attempt.key, attempt.attempt)
         rows.append((*start, email, attempt.outcome, *times, *ids, attempt.detail))
     csv_out.write(rows)
-
-
-def _secret(facts: Program, *, needed: bool) -> str:
-    if not needed and not os.environ.get("MM_UNSUBSCRIBE_SECRET"):
-        warn("MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.")
-        return _NO_SECRET
-    secret = secret_from_environment("nothing is sent")
-    check_secret(secret, facts.unsubscribe_hash, warn)
-    return secret
 
 
 def _print_counts(counts: dict[str, Any]) -> None:

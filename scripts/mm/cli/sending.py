@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from mm.cli.app import ProgramCode, app, open_ledger
-from mm.cli.mails import renderer_of
+from mm.cli.app import ProgramCode, app, open_ledger, warn
 from mm.cli.progress import progress_of_mails, stopping_gently
 from mm.config import ReaderError
 from mm.ledger.history import Event
 from mm.mail import mailout
 from mm.mail import sending as mailing
 from mm.mail.not_mailed import WhoIsNotMailed
+from mm.mail.ready import renderer_of
 from mm.mail.render import Renderer, mail_address
 from mm.mail.sender import Sender
 from mm.mail.server import server_from_environment
@@ -66,7 +66,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
         raise typer.BadParameter(message)
-    renderer = renderer_of(program, needs_secret=True)
+    renderer = renderer_of(program, needs_secret=True, warn=warn)
     server = server_from_environment()
     stop = Flag()
     to_sink = to is not None or renderer.is_of_invented

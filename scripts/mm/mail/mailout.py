@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from mm import days
 from mm.ledger.history import Event, History, MailKey
@@ -11,6 +12,9 @@ from mm.mail.render import mail_address
 from mm.people.addresses import normalized
 from mm.published import Candidate, read_candidates, read_mailout
 
+# What trigger_course_verified means, 0 and 1.
+SETS = ("audit_passed", "certificate_eligible")
+
 
 @dataclass(slots=True)
 class Selection:
@@ -18,6 +22,23 @@ class Selection:
 
     mails: list[Candidate] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+
+
+def counts_of(program: str, candidates: list[Candidate], selection: Selection) -> dict[str, Any]:
+    """Return how many mails would go out now, and at the last build, by set, course and reason against it."""
+    kept = [candidate for candidate in candidates if candidate.excluded_reason is None]
+    return {
+        "program": program,
+        "candidates": len(candidates),
+        "mailout": len(kept),
+        "would_go_out_now": len(selection.mails),
+        "by_set": dict(Counter(SETS[candidate.trigger_course_verified] for candidate in kept)),
+        "by_course": dict(Counter(candidate.trigger_course for candidate in kept)),
+        "by_excluded_reason": dict(
+            Counter(c.excluded_reason for c in candidates if c.excluded_reason is not None)
+        ),
+        "left_out_since_the_build": dict(selection.left_out),
+    }
 
 
 def key_of(candidate: Candidate) -> MailKey:
@@ -38,8 +59,7 @@ def select(
     mailed_again = {_address(candidate) for candidate in again}
     rest = (mail for mail in read_mailout(program) if _address(mail) not in mailed_again)
     for candidate in (*again, *rest):
-        reason = left_out_reason(candidate, history, not_mailed, resend_unknown=resend_unknown)
-        reason = reason or _no_address_reason(candidate) or too_late_reason(candidate)
+        reason = reason_now(candidate, history, not_mailed, resend_unknown=resend_unknown)
         if reason is None:
             selection.mails.append(candidate)
         else:
@@ -61,6 +81,14 @@ def _unknown_mails(program: str, history: History) -> list[Candidate]:
 
 def _address(candidate: Candidate) -> str:
     return normalized(candidate.email or "")
+
+
+def reason_now(
+    candidate: Candidate, history: History, not_mailed: WhoIsNotMailed, *, resend_unknown: bool = False
+) -> str | None:
+    """Say why a mail of the built mailout does not go out now; None: it does."""
+    reason = left_out_reason(candidate, history, not_mailed, resend_unknown=resend_unknown)
+    return reason or _no_address_reason(candidate) or too_late_reason(candidate)
 
 
 def left_out_reason(

@@ -13,7 +13,7 @@ from mm.seeds import rows_of
 
 # Each part of a mail, and how it is called.
 _PARTS = {"txt.j2": "text", "html.j2": "HTML"}
-_PLACES = ("programs", "languages")
+_PLACES = ("programs", "languages", "ui")
 _OF_BASE = "en"
 
 

@@ -36,6 +36,7 @@ _UNUSABLE = """
 """
 # A stamp that is further ahead is a mistake, as it is for a build.
 _AHEAD = timedelta(days=1)
+AHEAD = "its stamp is more than a day ahead of now"
 
 
 def read_newest(found: Iterable[Report], now: datetime) -> tuple[list[tuple[Report, bool]], list[str]]:
@@ -50,17 +51,17 @@ def read_newest(found: Iterable[Report], now: datetime) -> tuple[list[tuple[Repo
             identify(report)
         if report.kind not in KINDS or report.ignored or report.is_gone or not report.reported_at:
             continue
-        if not report.refused and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD:
-            report.refused = "its stamp is more than a day ahead of now"
+        if not report.refused and is_ahead(report, now):
+            report.refused = AHEAD
         if report.refused:
             unreadable.append(f"{report.path}: {report.refused}.")
         else:
             reports.setdefault(((report.course_instance or "").lower(), report.kind), []).append(report)
     for downloads in reports.values():
-        downloads.sort(key=lambda report: report.reported_at or now)
+        downloads.sort(key=age_rank)
     read = []
     while newest := [downloads.pop() for downloads in reports.values() if downloads]:
-        opened = _opened(newest)
+        opened = open_reports(newest)
         for report in newest:
             if report.refused:
                 unreadable.append(f"{report.path}: {report.refused}.")
@@ -70,8 +71,24 @@ def read_newest(found: Iterable[Report], now: datetime) -> tuple[list[tuple[Repo
     return read, unreadable
 
 
-def _opened(reports: list[Report]) -> dict[int, bool]:
-    """Read reports as a build does, which notes in each why it is refused; return by file _UNDELIVERED."""
+def is_ahead(report: Report, now: datetime) -> bool:
+    """Tell whether a file's stamp is too far ahead of `now` (aware) to be true."""
+    return report.reported_at is not None and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD
+
+
+def age_rank(report: Report) -> tuple[datetime, int, str]:
+    """Return what reports of one run and kind are ordered by: the greatest is the newest.
+
+    At one stamp the longer name is the later copy, as it is for a build.
+    """
+    return report.reported_at or datetime.min, len(report.path.name), report.name  # noqa: DTZ901 - as stamps
+
+
+def open_reports(reports: list[Report]) -> dict[int, bool]:
+    """Read reports as a build does, which notes in each why it is refused, and how many rows it has.
+
+    Return by file whether it has learners who are eligible and have no certificate yet.
+    """
     with connect_limited() as connection:
         # What has no room in memory is of learners.
         connection.execute("set temp_directory = $1", [str(database_dir() / "working" / "downloads.tmp")])
