@@ -19,7 +19,7 @@ RUN = [sys.executable, "-c", "from mm.cli import app; app()"]
 BOUNDARY = "a-boundary-that-no-file-has"
 
 
-def wait_for(what: Callable[[], object], seconds: float = 90) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 40) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not what():
@@ -121,11 +121,16 @@ class Ui:
         assert found, f"{page} has no form for {action}"
         return found[1]
 
-    def post(self, page: str, action: str, headers: dict[str, str] | None = None, **fields: str) -> Answer:
+    def post(self, page: str, action: str, **fields: str) -> Answer:
         """Post a form of a page."""
-        fields = {"token": self.token(page, action)} | fields
-        form = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": self.cookie.partition(";")[0]}
-        return self.ask("POST", action, urlencode(fields).encode(), form | (headers or {}))
+        return self.post_form(self.token(page, action), action, **fields)
+
+    def post_form(self, token: str, action: str, **fields: str) -> Answer:
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": self.cookie.partition(";")[0],
+        }
+        return self.ask("POST", action, urlencode({"token": token} | fields).encode(), headers)
 
     def drop(self, program: str, *files: tuple[str, bytes]) -> Answer:
         """Upload files, as the form does without its script."""
