@@ -1,5 +1,6 @@
 """README.md and the pages under docs/ as a reader has them: links, tables, and blocks of commands to run."""
 
+import os
 import re
 import shutil
 import socket
@@ -74,6 +75,9 @@ class Reader:
         fresh = home / "fresh"
         shutil.copytree(PROJECT, fresh, ignore=_NOT_IN_A_CLONE)
         (fresh / ".venv").symlink_to(PROJECT / ".venv")
+        for name in ("requirements.txt", "pyproject.toml"):
+            # The tests' own environment is there, and nothing is installed into it.
+            os.utime(fresh / name, (0, 0))
         (home / "bin").mkdir()
         for name, script in _PROGRAMS.items():
             program = home / "bin" / name
