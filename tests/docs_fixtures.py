@@ -100,7 +100,11 @@ class Reader:
     def types(self, page: Path) -> str:
         """Type all that a page says, in one terminal, and return what is said; all must go well."""
         # A server would keep the output open after a command that fails.
-        script = ["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", f"cd {self.project if self.project.exists() else self.home}"]
+        script = [
+            "set -eu",
+            "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
+            f"cd {self.project if self.project.exists() else self.home}",
+        ]
         for command in commands(page):
             script += [f"printf '%s\\n' {_quoted('$ ' + command)}", self._typed(command)]
         text = "\n".join(script)

@@ -63,7 +63,8 @@ def test_what_a_page_tells_to_type_works(reader: Reader, page: Path) -> None:
         # three to the test address, then the mailout
         assert len(list((reader.project / "out" / "smtp-sink").glob("*.eml"))) == 3 + 39
     if page.name == "tables.md":
-        assert "Which table answers what" in (reader.project / "target" / "static_index.html").read_text("utf-8")
+        documentation = reader.project / "target" / "static_index.html"
+        assert "Which table answers what" in documentation.read_text("utf-8")
 
 
 def test_commands_have_no_comments() -> None:
@@ -152,12 +153,18 @@ def test_messages_that_a_page_explains_are_said(page: Path, own_words: str) -> N
     # Names of files, numbers and who says it differ.
     differs = r"^superset: |[\w./]*\.(csv|duckdb|wal|log)\b|\bMM_\w+_SECRET\b|\b\d+\b|\bit( is)?\b"
     said = [text for text in messages if not any(others in text for others in OTHERS_MESSAGES)]
-    parts = [(text, part.strip(" ,;:()'/.")) for text in said for part in re.sub(differs, "...", text).split("...")]
+    parts = [
+        (text, part.strip(" ,;:()'/.")) for text in said for part in re.sub(differs, "...", text).split("...")
+    ]
     assert [(text, part) for text, part in parts if len(part) > 3 and part not in own_words] == []
 
 
 def test_the_environment_page_has_every_variable() -> None:
-    read_by = [PROJECT / "profiles.yml", *(PROJECT / "bi").rglob("*.py"), *(PROJECT / "scripts").rglob("*.py")]
+    read_by = [
+        PROJECT / "profiles.yml",
+        *(PROJECT / "bi").rglob("*.py"),
+        *(PROJECT / "scripts").rglob("*.py"),
+    ]
     exist = {name for path in read_by for name in re.findall(r"\bMM_[A-Z_]*[A-Z]\b", path.read_text("utf-8"))}
     assert sorted(cells[0].strip("`") for cells in rows(ENVIRONMENT_PAGE, "variable")) == sorted(exist)
     for page in PAGES:
