@@ -51,7 +51,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Else the model was edited since, and keeps no row: see scripts/mm/last_build.py. -#}
+{#- Else the model was edited since, and keeps no row: see scripts/mm/build/last_build.py. -#}
 {% macro has_columns_of_the_model(table) -%}
     {{ return(get_columns_in_query('select * from ' ~ table) == get_columns_in_query(compiled_code)) }}
 {%- endmacro %}

@@ -38,13 +38,14 @@ from aiosmtpd.handlers import Sink
 from jinja2 import Environment, FileSystemLoader
 from typer import Option
 
-from mm import mailout
 from mm.days import in_words, today
-from mm.ledger import Ledger
-from mm.optouts import WhoIsNotMailed
+from mm.ledger.ledger import Ledger
+from mm.mail import sending
+from mm.mail.not_mailed import WhoIsNotMailed
+from mm.mail.render import Renderer
+from mm.mail.sender import Sender
+from mm.mail.server import Server
 from mm.published import Candidate, Program
-from mm.render import Renderer
-from mm.sender import Sender, Server
 
 PROJECT = Path(__file__).resolve().parent.parent
 DBT = Path(sys.executable).with_name("dbt")
@@ -825,7 +826,7 @@ def send_seconds(count: int, port: int) -> float:
     server = Server("127.0.0.1", port, smtps=False, user=None, password="")
     with Ledger() as ledger, Sender(server, insecure=False, stop=stop) as sender:
         started = time.perf_counter()
-        tally = mailout.send(
+        tally = sending.send(
             *(mails, ready, sender, ledger, WhoIsNotMailed("demo", ledger)),
             per_second=None,
             resend_unknown=False,

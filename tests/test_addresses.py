@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from mail_fixtures import ADDRESS_CELLS, PROJECT, as_pasted
 
-from mm.addresses import MAIL_ADDRESS, read_address
-from mm.optouts import NotLearner, NotLearners, OptOuts
-from mm.settings import ReaderError
+from mm.config import ReaderError
+from mm.people.address_lists import OptOuts
+from mm.people.addresses import MAIL_ADDRESS, read_address
+from mm.people.not_learners import NotLearner, NotLearners
 
 ADA = "ada.lee+bees@example.org"
 NO_ADDRESS = "is no address"

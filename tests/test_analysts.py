@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from report_fixtures import PROJECT, Build, NewPlace, read
 
-from mm.publish import publish
+from mm.build.publish import publish
 
 CLIENTS = PROJECT / ".venv" / "clients"
 # Holds a connection open as Superset does; says what it sees before and after a line from outside, and anew.

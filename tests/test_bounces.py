@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from mail_fixtures import MailServer, World, candidate
 
-from mm import send_log
-from mm.ledger import Ledger
-from mm.mail_files import mails_in
-from mm.optouts import WhoIsNotMailed
-from mm.send_log import Event, Line, MailKey
+from mm.ledger.history import Event, Line, MailKey
+from mm.ledger.ledger import Ledger
+from mm.ledger.old_send_log import read_old_log
+from mm.mail.mailboxes import mails_in
+from mm.mail.not_mailed import WhoIsNotMailed
 
 SHAPES = Path(__file__).parent / "bounces"
 # file: the status and what the detail begins with
@@ -169,7 +169,7 @@ def what_came_back(world: World) -> list[dict[str, str]]:
 def case(name: str, program: str = "buslead") -> Path:
     """Write down the mails of a case; return its folder."""
     with Ledger() as ledger:
-        ledger.take_in_mails(send_log.read_old_log(SHAPES / name / "send_log.csv", program))
+        ledger.take_in_mails(read_old_log(SHAPES / name / "send_log.csv", program))
     return SHAPES / name
 
 

@@ -29,9 +29,9 @@ from report_fixtures import (
 from test_masking import columns_of, expected_hash, found_in
 from test_publishing import CLIENTS, READING_CLIENT
 
-import mm.combine
-from mm.mask import masked_path
-from mm.publish import log_of
+import mm.build.combine
+from mm.build.mask import masked_path
+from mm.database import log_of
 
 SECRET = "an invented secret of the tests"  # noqa: S105 - of the tests
 # In lgdm alone, in engy alone, in both, and in both with a certificate of each.
@@ -100,7 +100,7 @@ def copied(combined: Combined, world: World, monkeypatch: pytest.MonkeyPatch) ->
     manifest = json.loads((combined.place.target / "combine" / "manifest.json").read_text("utf-8"))
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     marts = [node for node in nodes if node["fqn"][1] == "marts"]
-    monkeypatch.setattr(mm.combine, "read_marts", lambda: marts)
+    monkeypatch.setattr(mm.build.combine, "read_marts", lambda: marts)
     for program in ("lgdm", "engy"):
         shutil.copyfile(combined.place.published(program), file_of(world, program))
     return world
@@ -188,7 +188,7 @@ def test_program_overlap(combined: Combined) -> None:
     ]
 
 
-OVERLAP = Path(__file__).parents[1] / "scripts" / "mm" / "combined" / "program_overlap.sql"
+OVERLAP = Path(__file__).parents[1] / "scripts" / "mm" / "build" / "combined" / "program_overlap.sql"
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_what_tells_who_somebody_is_is_withheld_of_the_retired(combined: Combine
         for name, column in node["columns"].items()
         if column["meta"].get("contains") and not column["meta"].get("masked_as")
     }
-    withheld = {column for column in personal if column[1] in mm.combine._OF_THE_RETIRED}  # noqa: SLF001
+    withheld = {column for column in personal if column[1] in mm.build.combine._OF_THE_RETIRED}  # noqa: SLF001
     assert personal - withheld == {("rejected_rows", "raw_text"), ("send_log", "message_id")}
 
 
@@ -453,7 +453,7 @@ def test_programs_with_invented_learners_are_in_no_total_of_others(
     seeds = copied.folder / "seeds"
     seeds.mkdir()
     rows = list(csv.DictReader((PROJECT / "seeds" / "programs.csv").read_text("utf-8").splitlines()))
-    monkeypatch.setattr(mm.combine, "SEEDS", seeds)
+    monkeypatch.setattr(mm.build.combine, "SEEDS", seeds)
 
     def combined_with(invented: set[str], *arguments: str) -> tuple[list[str], str]:
         cells = [[row["program"], "TRUE" if row["program"] in invented else ""] for row in rows]

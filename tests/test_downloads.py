@@ -13,10 +13,10 @@ from report_fixtures import G4_MINIMAL, PROJECT, grade_report, grade_row, profil
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from mm.downloads import Run, list_runs
-from mm.misplaced import misplaced_reports
-from mm.run_times import when
-from mm.settings import ReaderError
+from mm.build.misplaced import misplaced_reports
+from mm.config import ReaderError
+from mm.report.downloads import Run, list_runs
+from mm.report.run_times import when
 
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mm.duckdb_errors import is_damage, told_of
-from mm.settings import ReaderError
+from mm.config import ReaderError
+from mm.database import is_damage, told_of
 
 HOLDING = """
 import sys, duckdb

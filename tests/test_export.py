@@ -17,9 +17,9 @@ import pytest
 from mail_fixtures import MM, World, candidate
 
 from mm import csv_out
-from mm import export as exporting
-from mm.ledger import Ledger
-from mm.send_log import Event, MailKey
+from mm.ledger.history import Event, MailKey
+from mm.ledger.ledger import Ledger
+from mm.report import export as exporting
 
 HEADER = [
     "student_id",
@@ -368,7 +368,7 @@ def test_a_killed_export_leaves_the_old_file(world: World, kind: exporting.Forma
     out.write_text("the old one")
     # killed when all is written and nothing has its name yet
     killed = (
-        "import os, pathlib, signal, sys; from mm.export import Format, export\n"
+        "import os, pathlib, signal, sys; from mm.report.export import Format, export\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "export('demo', Format(sys.argv[1]), pathlib.Path(sys.argv[2]))"
     )

@@ -26,7 +26,9 @@ from report_fixtures import (
     zipped,
 )
 
-from mm import edx_files, edx_reports
+from mm.edx import load_duckdb
+from mm.edx.folder import list_folder
+from mm.edx.load_duckdb import load, prepare_tables
 
 MAY, JUNE = "2019-05-01-0100", "2019-06-01-0100"
 OLD = grade_report(grade_row(1, "0.1", "audit"))
@@ -373,25 +375,25 @@ def test_a_file_that_is_gone_when_it_is_opened_is_as_if_it_had_not_been_there(tm
     }
     for module, name in (
         (None, "listed"),
-        (edx_files, "identify"),
-        (edx_files, "count_lines"),
-        (edx_reports, "_load_even_rows"),
+        (load_duckdb, "identify"),
+        (load_duckdb, "count_lines"),
+        (load_duckdb, "load_even_rows"),
     ):
         for file, content in contents.items():
             (tmp_path / file).write_text(content, "utf-8", newline="")
-        listing = edx_files.list_folder(tmp_path)
+        listing = list_folder(tmp_path)
         reports = [next(listing)]
         if name == "listed":
             (tmp_path / min(contents.keys() - {reports[0].name})).unlink()
         reports.extend(listing)
         assert len(reports) == len(contents) - (name == "listed")
         with duckdb.connect() as connection, pytest.MonkeyPatch.context() as patch:
-            edx_reports.prepare_tables(connection)
+            prepare_tables(connection)
             if module:
                 patch.setattr(module, name, taking_away(tmp_path, getattr(module, name)))
             else:
                 taking_away(tmp_path, list)()
-            edx_reports.load(connection, reports)
+            load(connection, reports)
             rows = connection.execute("select file_name from edx.grade_report natural join edx.report_files")
             assert rows.fetchall() == [(f"{grades(1, '1T2019')}.csv",)], name
             refused = connection.execute("select refused_reason from edx.report_files group by all")

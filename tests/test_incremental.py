@@ -31,7 +31,7 @@ from report_fixtures import (
     tables_of,
 )
 
-from mm.last_build import project_version
+from mm.build.last_build import project_version
 
 RUN = "UQx_LGDM1x_1T2019"
 OTHER_RUN = "UQx_LGDM2x_1T2019"
@@ -433,7 +433,7 @@ def test_a_project_is_known_by_all_that_decides_what_the_marts_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    files = ("seeds/a.csv", "models/marts/b.sql", "macros/c.sql", "dbt_project.yml", "scripts/mm/d.py")
+    files = ("seeds/a.csv", "models/marts/b.sql", "macros/c.sql", "dbt_project.yml", "scripts/mm/build/d.py")
     for name in files:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from mail_fixtures import LOG_COLUMNS, MailServer, World, candidate
 
-from mm import ledger as ledgers
-from mm import old_files
-from mm.ledger import AlreadyMailedError, Ledger
-from mm.optouts import Bounced, OptOuts, WhoIsNotMailed, has_bounced, is_opted_out
-from mm.send_log import Attempt, Event, MailKey
-from mm.settings import ReaderError
+from mm.config import ReaderError
+from mm.ledger import file, old_files
+from mm.ledger.history import Attempt, Event, MailKey
+from mm.ledger.ledger import Ledger
+from mm.ledger.sent import AlreadyMailedError
+from mm.mail.not_mailed import WhoIsNotMailed
+from mm.people.address_lists import Bounced, OptOuts, has_bounced, is_opted_out
 
 KEY = MailKey(7, "ExampleX_BEES1x_1T2026", 1)
 OTHER = MailKey(8, "ExampleX_BEES1x_1T2026", 1)
@@ -494,7 +495,7 @@ def test_a_ledger_that_another_program_keeps_locked_is_told_as_that(
 ) -> None:
     with Ledger() as ledger:
         ledger.opt_out(ADA, "page")
-    monkeypatch.setattr(ledgers, "_SECONDS_TO_WAIT", 0.1)
+    monkeypatch.setattr(file, "_SECONDS_TO_WAIT", 0.1)
     with closing(sqlite3.connect(world.ledger, isolation_level=None)) as other:
         other.execute("begin immediate")
         done = world.mm("unsubscribe", "add", ADA)

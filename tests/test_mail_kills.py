@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from mail_fixtures import MM, MailServer, World, candidate
 
-from mm.ledger import Ledger
-from mm.mailout import select
-from mm.optouts import WhoIsNotMailed
-from mm.send_log import Event
+from mm.ledger.history import Event
+from mm.ledger.ledger import Ledger
+from mm.mail.mailout import select
+from mm.mail.not_mailed import WhoIsNotMailed
 
 LEARNERS = 250
 # Each costs the start of an `mm`.
@@ -23,7 +23,7 @@ KILLS = 24
 # Says the lines that it is given, as the page and `mm bounces` do, and tells of each when it is said.
 SAYS = """
 import sys
-from mm.ledger import Ledger
+from mm.ledger.ledger import Ledger
 with Ledger() as ledger:
     for number in range(100_000):
         address = f"{sys.argv[1]}{number}@example.com"

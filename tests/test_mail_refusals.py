@@ -2,8 +2,8 @@
 
 import pytest
 
-from mm.refusals import About, about, without_particulars
-from mm.sender import server_id_in
+from mm.mail.refusals import About, about, without_particulars
+from mm.mail.replies import server_id_in
 
 SENDER = [
     "530 5.7.0 Authentication Required. See https://mail.example.org/?p=WantAuthError d94-20 - gsmtp",

@@ -13,11 +13,11 @@ from typing import Any, cast
 import pytest
 from mail_fixtures import NO_NEXT_COURSE, PROJECT, SECRET, MailServer, World, candidate
 
-from mm.mail_templates import Part, choose
+from mm.config import ReaderError
+from mm.mail.render import Renderer, clean_name, mail_address
+from mm.mail.templates import Part, choose
+from mm.people.unsubscribe_links import unsubscribe_link
 from mm.published import Candidate, Program
-from mm.render import Renderer, clean_name, mail_address
-from mm.settings import ReaderError
-from mm.unsubscribe_links import unsubscribe_link
 
 DEMO = Program(
     program="demo",

@@ -29,9 +29,17 @@ from report_fixtures import (
 )
 from test_publishing import CLIENTS, READING_CLIENT
 
-from mm.mask import Masks, check_value, check_value_of, mask_secret, masked_path, masks_of, publish_with_mask
-from mm.publish import publish
-from mm.settings import ReaderError
+from mm.build.mask import (
+    Masks,
+    check_value,
+    check_value_of,
+    mask_secret,
+    masked_path,
+    masks_of,
+    publish_with_mask,
+)
+from mm.build.publish import publish
+from mm.config import ReaderError
 
 WORKING = ("lgdm.duckdb", "lgdm.lock", "lgdm_steps.duckdb")
 SECRET = "an invented secret of the tests"  # noqa: S105 - of the tests

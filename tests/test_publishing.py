@@ -28,9 +28,9 @@ from report_fixtures import (
     tables_of,
 )
 
-from mm import inputs
-from mm.publish import publish
-from mm.settings import ReaderError
+from mm.build import inputs
+from mm.build.publish import publish
+from mm.config import ReaderError
 
 # A table of the report, of the mailout, the summaries and the history.
 TABLES = [
@@ -436,8 +436,8 @@ def test_nothing_of_a_killed_build_stays(events: Events) -> None:
 # A copy of so many bytes takes long enough to be met.
 LARGE = 1024**3
 PUBLISHING = """
-import sys, pathlib, mm.publish
-mm.publish.publish(dict([map(pathlib.Path, sys.argv[1:])]), print)
+import sys, pathlib, mm.build.publish
+mm.build.publish.publish(dict([map(pathlib.Path, sys.argv[1:])]), print)
 """
 
 

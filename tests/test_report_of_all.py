@@ -9,7 +9,7 @@ from all_programs_fixtures import TABLES, Rows, few, many, write_file
 from mail_fixtures import World
 from test_report_page import LONG_TITLE, NOW, UNBROKEN_TITLE, Page
 
-from mm.report_all import render_report_of_all
+from mm.report.all_programs import render_report_of_all
 
 
 def page_of(path: Path) -> str:

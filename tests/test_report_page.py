@@ -18,9 +18,9 @@ from mail_fixtures import World
 from report_fixtures import Build
 from selenium.webdriver import Chrome
 
-from mm import report
-from mm.report import render_report
-from mm.report_all import render_report_of_all
+from mm.report import program as report
+from mm.report.all_programs import render_report_of_all
+from mm.report.program import render_report
 
 NOW = datetime(2026, 6, 18, 9, 30, tzinfo=UTC)
 TABLES = {

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from report_fixtures import Build, NewPlace, Place, Row, grade_report, grade_row
 
-from mm.downloads import list_runs
-from mm.report import write_report
+from mm.report.downloads import list_runs
+from mm.report.program import write_report
 
 STAMP = "2020-06-01-0100"
 # A run, current and coming, of each course; learners by what they are in it.

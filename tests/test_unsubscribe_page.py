@@ -38,10 +38,11 @@ from selenium.webdriver.support.expected_conditions import title_is
 from selenium.webdriver.support.wait import WebDriverWait
 from test_mail_browser import CONTRASTS, OVERFLOW, look, show
 
-from mm import unsubscribe_links, unsubscribe_page
-from mm.addresses import read_address
-from mm.ledger import Ledger
-from mm.settings import ReaderError
+from mm.config import ReaderError
+from mm.ledger.ledger import Ledger
+from mm.people import unsubscribe_links
+from mm.people.addresses import read_address
+from mm.unsubscribe import page as unsubscribe_page
 
 CASES = Path(__file__).parent / "opt_outs"
 ADA = "ada+bees@example.org"

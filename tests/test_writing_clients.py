@@ -18,8 +18,9 @@ from mail_fixtures import MailServer, World, candidate
 from report_fixtures import ENVIRONMENT, Build, NewPlace, Row, address, grade_report, grade_row, read
 
 import mm.published
-from mm.publish import log_of, publish
-from mm.settings import ReaderError
+from mm.build.publish import publish
+from mm.config import ReaderError
+from mm.database import log_of
 
 VERSIONS = ["1.0.0", "1.4.5", duckdb.__version__]
 MAILOUT = "select student_id, email from mailout order by all"
@@ -272,7 +273,8 @@ def test_a_user_can_replace_the_file_also_after_a_build_was_killed(published: Pa
     left.write_text("half")
     left.chmod(0o440)
     replace = (
-        "import sys, pathlib, mm.publish; mm.publish.publish(dict([map(pathlib.Path, sys.argv[1:])]), print)"
+        "import sys, pathlib; from mm.build.publish import publish; "
+        "publish(dict([map(pathlib.Path, sys.argv[1:])]), print)"
     )
     subprocess.run([*AS_A_USER, sys.executable, "-c", replace, published, built], check=True)
     assert published.read_bytes() == built.read_bytes()

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mm.settings import TEMPLATES
+from mm.config import TEMPLATES
 
 
 def environment() -> Environment:
@@ -73,6 +73,11 @@ def day(at: datetime, month: str = "%B") -> str:
 def moment(at: datetime) -> str:
     """Return a moment, UTC, to the minute."""
     return f"{day(at)}, {at:%H:%M} UTC"
+
+
+def counted(count: int, one: str) -> str:
+    """Return a number of things, without commas, with their name and an s where they are several."""
+    return f"{count} {one if count == 1 else one + 's'}"
 
 
 def age(since: timedelta) -> str:

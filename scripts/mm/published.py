@@ -1,7 +1,7 @@
 """Read a program's published database: its facts, and who gets what."""
 
-import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -12,16 +12,13 @@ from typing import TypeVar
 import duckdb
 import yaml
 
-from mm.duckdb_errors import told_of
-from mm.publish import log_of
+from mm.config import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
+from mm.database import check_unwritten, connect_limited, told_of
 from mm.seeds import check_program
-from mm.settings import ALL_PROGRAMS, PROJECT, ReaderError, database_dir
 
 Row = TypeVar("Row")
-
 # The model whose published name begins with the program's.
 WIDE = "coursecompletion"
-
 _ROWS_AT_ONCE = 10_000
 
 
@@ -143,6 +140,23 @@ def read_candidates(program: str) -> list[Candidate]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class BuildFacts:
+    """What a build put into a published file. files: how many by report_files.status; 0 where none."""
+
+    learners: int
+    files: Counter[str]
+
+
+def read_build(program: str) -> BuildFacts:
+    """Return what the last build of a program published; ReaderError where it cannot be read."""
+    names = ["learners", "report_files"]
+    with _opened(database_path(program), names, f"mm build {program}") as connection:
+        [(learners,)] = connection.execute("select count(*) from learners").fetchall()
+        files = connection.execute("select status, count(*) from report_files group by all").fetchall()
+    return BuildFacts(learners, Counter(dict(files)))
+
+
 @contextmanager
 def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the program's published database to read, in at most MM_MEMORY_LIMIT (2GB) of memory.
@@ -185,27 +199,6 @@ def _opened(path: Path, names: list[str], command: str) -> Iterator[duckdb.DuckD
             f"run `{command}` again."
         )
         raise ReaderError(message) from error
-
-
-def connect_limited(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open a database in at most MM_MEMORY_LIMIT (2GB) of memory; ReaderError where that is no size."""
-    limit = os.environ.get("MM_MEMORY_LIMIT", "2GB")
-    try:
-        return duckdb.connect(path, read_only=read_only, config={"memory_limit": limit})
-    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
-        message = f"MM_MEMORY_LIMIT is {limit!r}: expected a size such as 2GB."
-        raise ReaderError(message) from error
-
-
-def check_unwritten(path: Path, command: str) -> None:
-    """Raise ReaderError where a log lies beside a published file, which the command puts aside."""
-    log = log_of(path)
-    if log.exists():
-        message = (
-            f"{log} holds changes by a program that opened the published file for writing, perhaps that of "
-            f"an earlier build. Close the program, then run `{command}`: it puts them aside."
-        )
-        raise ReaderError(message)
 
 
 def _relations(exposure: str) -> list[str]:

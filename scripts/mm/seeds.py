@@ -8,8 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from mm.edx_files import Column, RefusedError, Report, check_columns, count_lines, read_header, records
-from mm.settings import ALL_PROGRAMS, SEEDS, ReaderError
+from mm.config import ALL_PROGRAMS, SEEDS, ReaderError
+from mm.edx.columns import Column, check_columns
+from mm.edx.file import RefusedError, Report
+from mm.edx.records import records
+from mm.edx.text import count_lines, read_header
 
 
 def check_seeds(folder: Path) -> None:

@@ -32,7 +32,7 @@ from report_fixtures import (
 )
 from test_bad_input import OPT_IN_LIST, write_bad_rows, write_refused_files
 
-from mm.mask import masked_path
+from mm.build.mask import masked_path
 
 pytestmark = NEEDS_SPARK
 

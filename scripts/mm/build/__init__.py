@@ -1,0 +1,1 @@
+"""What happens around dbt's build: its inputs, its engines, and the published files."""

@@ -1,0 +1,1 @@
+"""What `mm` itself learns about mail: what was sent, and what people and servers said."""

@@ -1,0 +1,1 @@
+"""What people read of a published file: reports, exports; and what to download for the next one."""

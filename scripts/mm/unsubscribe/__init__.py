@@ -1,0 +1,1 @@
+"""The page that the links in the mails lead to."""
