@@ -20,7 +20,7 @@
         {%- if failed or missing -%}
             {%- set is_there = run_query("select 1 from glob('" ~ file | replace("'", "''") ~ "')") | length -%}
             {%- set why = 'not everything passed' if failed else 'only a part was built' -%}
-            {%- do log('Not published, as ' ~ why ~ (': ' ~ file ~ ' is as it was' if is_there) ~ '.', info=true) -%}
+            {%- do log('Not published, because ' ~ why ~ (': ' ~ file ~ ' is as it was' if is_there) ~ '.', info=true) -%}
         {%- else -%}
             {#- What is masked stands in the models' meta. -#}
             {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
