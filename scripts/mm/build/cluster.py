@@ -21,7 +21,7 @@ from jinja2 import Template
 from pyspark.sql import SparkSession
 
 from mm.build import inputs
-from mm.build.mask import known_of, mask_secret, masks_of, publish_with_mask
+from mm.build.mask import mask_secret, publish_marts
 from mm.build.misplaced import misplaced_reports
 from mm.build.run_dbt import Said, run_dbt
 from mm.config import PROJECT, ReaderError, data_dir, database_dir
@@ -128,16 +128,9 @@ def _fetch(spark: SparkSession, program: str, said: Said) -> list[Path]:
             for model in models:
                 if model.fqn[1] == "marts":
                     _copy(spark, connection, model)
-            connection.execute("checkpoint marts")
             nodes = [model.to_dict() for model in models]
-            return publish_with_mask(
-                connection,
-                "marts",
-                built,
-                published,
-                masks=masks_of(nodes),
-                known=known_of(nodes),
-                warn=said.warnings.append,
+            return publish_marts(
+                connection, "marts", built, published, models=nodes, warn=said.warnings.append
             )
     finally:
         built.unlink(missing_ok=True)
