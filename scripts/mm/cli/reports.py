@@ -23,7 +23,7 @@ def show_downloads(
     program: ProgramCode,
     *,
     older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="What is older is to be fetched anew: 12h, 7d or 2w.")
+        str, typer.Option(metavar="TIME", help="Ask again for reports older than this: 12h, 7d or 2w.")
     ] = "7d",
     as_json: AsJson = False,
     as_html: Annotated[
@@ -91,7 +91,7 @@ def draw_report(
     Examples: mm report demo, mm report --all
     """
     if all_programs is (program is not None):
-        message = "expected a program, such as demo, or --all: one of the two."
+        message = "Name a program, such as demo, or use --all."
         raise typer.BadParameter(message)
     if all_programs and with_learners:
         message = "--with-learners goes with a program, not with --all."
@@ -126,7 +126,7 @@ def export_table(
     ] = None,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="CSV: no apostrophe before texts that a spreadsheet would calculate."),
+        typer.Option("--raw", help="CSV: put no apostrophe before texts that look like formulas."),
     ] = False,
 ) -> None:
     """Write the report, or another published table, to a file.

@@ -1,6 +1,6 @@
 """Measure what the project costs, each case in turn with a floor that does the bare work.
 
-Example: python scripts/bench.py --scale 0.01 --case full --case render
+Example: python tools/bench.py --scale 0.01 --case full --case render
 
 Data are generated into the folder once and kept there; databases are removed after each case. At scale
 1 the data take 5 GB, and as much again while a case runs. Seconds are the best of the rounds, in
