@@ -123,29 +123,24 @@
     '\s*{{ date }}(?:[ T]{{ time }}{{ offset }}?)?\s*'
 {%- endmacro %}
 
-{#- The lines of the files at `paths`, to select from: path, line (from 1), text. -#}
-{% macro lines_of_files(paths) -%}
-    {{ return(adapter.dispatch('lines_of_files')(paths)) }}
+{#- The lines of the files that a table names in `path`, to select from: path, line (from 1), text. What a
+    model reads so has name_files() as its pre-hook: both engines must know files before a statement begins. -#}
+{% macro lines_of_files(table) -%}
+    {{ return(adapter.dispatch('lines_of_files')(table)) }}
 {%- endmacro %}
-{% macro duckdb__lines_of_files(paths) -%}
-    {%- set literals = [] -%}
-    {%- for path in paths -%}
-        {#- read_text takes patterns: in a pattern of one letter, that letter means itself -#}
-        {%- set pattern = path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
-        {%- do literals.append("'" ~ pattern | replace("'", "''") ~ "'") -%}
-    {%- endfor -%}
+{% macro duckdb__lines_of_files(table) -%}
     (
         select
             filename as path,
             unnest(string_split(content, chr(10))) as text,
             generate_subscripts(string_split(content, chr(10)), 1) as line
-        from read_text([{{ literals | join(', ') }}]::varchar [])
+        from read_text(getvariable('files'))
     )
 {%- endmacro %}
 {#- Spark's readers of text know no lines' numbers, so a file comes as one cell. -#}
-{% macro spark__lines_of_files(paths) -%}
+{% macro spark__lines_of_files(table) -%}
     {%- set files = ["select '' as path, '' as content where false"] -%}
-    {%- for path in paths -%}
+    {%- for path in column_values(table, 'path', where='path is not null') -%}
         {#- a path is a pattern here: what is none has a \ before it -#}
         {%- set pattern = modules.re.sub('([][*?{}])', '\\\\\\1', path) -%}
         {%- do files.append(
@@ -161,6 +156,20 @@
         from ({{ files | join(' union all ') }}) as files
         lateral view posexplode(split(content, '\n')) as position, text
     )
+{%- endmacro %}
+
+{% macro name_files(table) -%}
+    {{ return(adapter.dispatch('name_files')(table)) }}
+{%- endmacro %}
+{% macro duckdb__name_files(table) -%}
+    {#- read_text takes patterns: in a pattern of one letter, that letter means itself -#}
+    set variable files = (
+        select coalesce(list(distinct regexp_replace(path, '([[*?])', '[\1]', 'g')), []) from {{ table }}
+        where path is not null
+    )
+{%- endmacro %}
+{#- A statement of Spark names them itself. -#}
+{% macro spark__name_files(table) -%}
 {%- endmacro %}
 
 {#- A seed's row as a number that is higher the later the row stands in the file. -#}

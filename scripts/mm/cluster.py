@@ -49,9 +49,7 @@ _REPORT_FILES = (
     " size_bytes bigint, modified_ns bigint, content_digest string"
 )
 # Nothing is kept from the last build, so nobody asks what it knew.
-_LAST_REPORT_FILES = (
-    "file_id int, run_key string, course string, course_instance string, status string, run_order bigint"
-)
+_LAST_REPORT_FILES = "file_id int, run_key string, course string, course_instance string, status string"
 _DUCKDB_TYPES = {"int": "integer", "string": "varchar", "array<bigint>": "bigint[]"}
 
 

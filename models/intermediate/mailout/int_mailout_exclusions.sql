@@ -17,10 +17,6 @@ learner_progress as (
     select * from {{ ref('learner_progress') }}
 ),
 
-opted_out_accounts as (
-    select * from {{ ref('int_mailout_opted_out_accounts') }}
-),
-
 opted_out_addresses as (
     select * from {{ ref('int_mailout_opted_out_addresses') }}
 ),
@@ -30,7 +26,7 @@ bounced as (
 ),
 
 email_preferences as (
-    select * from {{ ref('int_email_preferences') }}
+    select * from {{ ref('stg_edx__email_preferences') }}
 ),
 
 report_files as (
@@ -75,7 +71,7 @@ final as (
             -- of the address that the newest report has: with another one, the learner is written to again
             when bounced.email is not null
                 then 'address bounced'
-            when opted_out_accounts.student_id is not null or opted_out_addresses.email is not null
+            when opted_out_addresses.email is not null
                 then 'unsubscribed'
             when
                 opt_in_lists.are_there
@@ -90,7 +86,6 @@ final as (
     inner join learners on triggers.student_id = learners.student_id
     inner join learner_progress on triggers.student_id = learner_progress.student_id
     left join bounced on lower(trim(learners.email)) = bounced.email
-    left join opted_out_accounts on triggers.student_id = opted_out_accounts.student_id
     left join opted_out_addresses on lower(trim(learners.email)) = opted_out_addresses.email
     left join email_preferences on lower(trim(learners.email)) = email_preferences.email
     left join mails_had

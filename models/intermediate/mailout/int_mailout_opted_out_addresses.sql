@@ -5,10 +5,6 @@ unsubscribed as (
     select * from {{ source('mailing', 'unsubscribed') }}
 ),
 
-opted_out_accounts as (
-    select * from {{ ref('int_mailout_opted_out_accounts') }}
-),
-
 not_learners as (
     select * from {{ ref('int_not_learners') }}
 ),
@@ -19,7 +15,9 @@ account_sayings as (
 
 -- a second account with the address of one that is no learner's may be a learner's, and is not written to
 accounts as (
-    select student_id from opted_out_accounts
+    select account_sayings.student_id
+    from account_sayings
+    semi join unsubscribed on account_sayings.email = unsubscribed.email
     union
     select student_id from not_learners
 ),

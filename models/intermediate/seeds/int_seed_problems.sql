@@ -1,12 +1,14 @@
--- One row per thing that is wrong in a seed, or in the day that a build is to be of. The build stops at any.
+-- One row per thing that is wrong in a seed or in a variable of the build. The build stops at any.
 {{ config(materialized='table', post_hook="{{ stop_with_messages(this) }}") }}
 
 {%- set day = var('as_of', '') | string | replace("'", "''") %}
+{%- set share = var('max_learners_gone', none) | string | replace("'", "''") %}
 {%- set is_its_prefix -%}
     left(lower(course_instance), length(prefixes.file_prefix) + 1) = lower(prefixes.file_prefix) || '_'
 {%- endset %}
 
-{#- A seed, when a row of it is wrong, and what the message then says: {column} is the cell there. #}
+{#- A seed, when a row of it is wrong, and what the message then says: {column} is the cell there.
+    Spreadsheets write TRUE. #}
 {%- set checks = [
     ('programs', 'not ' ~ is_all("coalesce(program, '')", "'[a-z][a-z0-9_]*'"),
         'it names a table, so only a-z, 0-9 and _ can be in it'),
@@ -21,8 +23,9 @@
         'its language, {language}, is no tag such as en, es or pt-BR'),
     ('programs', 'not ' ~ is_all('lms_base', "'https://[^ /?#]+[^ ?#]*'"),
         'its lms_base, {lms_base}, is no link such as https://courses.edx.org'),
-    ('programs', "invented not in ('true', 'false')", 'its invented, {invented}, is neither true nor false'),
-    ('enrollment_tracks', "coalesce(is_verified, '') not in ('true', 'false')",
+    ('programs', "lower(invented) not in ('true', 'false')",
+        'its invented, {lower(invented)}, is neither true nor false'),
+    ('enrollment_tracks', "coalesce(lower(is_verified), '') not in ('true', 'false')",
         'its is_verified is neither true nor false'),
     ('courses', 'not ' ~ is_all("coalesce(course, '')", "'[a-z][a-z0-9_]*'"),
         'it names columns, so only a-z, 0-9 and _ can be in it'),
@@ -31,10 +34,11 @@
     ('courses', 'coalesce(' ~ decimal_number('pass_grade') ~ ', -1) not between 0 and 1',
         'its pass_grade, {pass_grade}, is no number from 0 to 1 (0.65 is 65 %)'),
     ('courses', whole_number('position') ~ ' is null', 'its position, {position}, is no whole number'),
-    ('courses', "coalesce(is_capstone, '') not in ('true', 'false')",
-        'its is_capstone, {is_capstone}, is neither true nor false'),
+    ('courses', "coalesce(lower(is_capstone), '') not in ('true', 'false')",
+        'its is_capstone, {lower(is_capstone)}, is neither true nor false'),
     ('courses', 'file_prefix is null', 'it has no file_prefix, such as UQx_BUSLEAD1x'),
-    ('courses', "offered not in ('true', 'false')", 'its offered, {offered}, is neither true nor false'),
+    ('courses', "lower(offered) not in ('true', 'false')",
+        'its offered, {lower(offered)}, is neither true nor false'),
     ('suggested_courses', lacks('course_runs', "course_runs.course = suggested_courses.course and run_role = 'coming'"),
         'it has no coming run in seeds/course_runs.csv, which every course of a series needs'),
     ('course_aliases', lacks('courses', 'courses.course = course_aliases.course'),
@@ -93,21 +97,21 @@ programs as (
     select
         *,
         'programs.csv, program ' || coalesce(program, 'empty') as seed_row
-    from {{ ref('stg_seeds__programs') }}
+    from {{ ref('programs') }}
 ),
 
 enrollment_tracks as (
     select
         *,
         'enrollment_tracks.csv, track ' || coalesce(track, 'empty') as seed_row
-    from {{ ref('stg_seeds__enrollment_tracks') }}
+    from {{ ref('enrollment_tracks') }}
 ),
 
 courses as (
     select
         *,
         'courses.csv, course ' || coalesce(course, 'empty') as seed_row
-    from {{ ref('stg_seeds__courses') }}
+    from {{ ref('courses') }}
 ),
 
 course_aliases as (
@@ -158,7 +162,7 @@ requirements as (
         'requirements.csv, requirement ' || coalesce(requirements.requirement, 'empty') || ' of track '
         || coalesce(requirements.track, 'empty') || ' of program '
         || coalesce(requirements.program, 'empty') as seed_row
-    from {{ ref('stg_seeds__requirements') }} as requirements
+    from {{ ref('requirements') }} as requirements
     left join listed_courses
         on
             requirements.program = listed_courses.program
@@ -184,9 +188,9 @@ repeated_rows as (
 suggested_courses as (
     select * from courses
     where
-        coalesce(offered, 'true') != 'false'
+        coalesce(lower(offered), 'true') != 'false'
         and (
-            is_capstone = 'false'
+            lower(is_capstone) = 'false'
             or exists (
                 select 1 from requirement_courses
                 where
@@ -219,6 +223,13 @@ final as (
         'The variable as_of, {{ day }}, is no day: expected one such as 2026-07-14,'
         || ' with --vars ''{program: {{ var("program") }}, as_of: 2026-07-14}''.' as message
     where {{ as_of() }} is null
+    union all
+    select
+        'max_learners_gone is {{ share }}: expected the share of a run''s learners'
+        || ' that a download may lack, from 0 to 1, such as 0.2.' as message
+    where
+        '{{ share }}' != 'None'
+        and not coalesce({{ decimal_number("'" ~ share ~ "'") }} between 0 and 1, false)
 )
 
 select * from final
