@@ -99,7 +99,7 @@ def copied(combined: Combined, world: World, monkeypatch: pytest.MonkeyPatch) ->
     """Give a world with the same published files, to change, where dbt need not read the project again."""
     manifest = json.loads((combined.place.target / "combine" / "manifest.json").read_text("utf-8"))
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    marts = [node for node in nodes if node["fqn"][1] == "marts"]
+    marts = [node for node in nodes if node["access"] == "public"]
     monkeypatch.setattr(mm.combine, "read_marts", lambda: marts)
     for program in ("lgdm", "engy"):
         shutil.copyfile(combined.place.published(program), file_of(world, program))

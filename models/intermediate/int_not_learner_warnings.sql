@@ -15,7 +15,7 @@ report_rows as (
 ),
 
 lines_that_fit as (
-    select {{ each_of('not_learners.lines') }} as fitting_line
+    select {{ unnest_list('not_learners.lines') }} as fitting_line
     from not_learners
     semi join report_rows on not_learners.student_id = report_rows.student_id
 ),
@@ -34,7 +34,7 @@ lines_that_do_not as (
 final as (
     select
         'Nobody in the program''s downloads is named as in not_learners.csv, '
-        || {{ joined("'line ' || line || ' (' || substr(cells, 3) || ')'", "', '", 'line') }}
+        || {{ string_agg("'line ' || line || ' (' || substr(cells, 3) || ')'", "', '", 'line') }}
         || ': correct what is misspelt. Who is in other programs alone may stay.' as message
     from lines_that_do_not
     having count(*) > 0

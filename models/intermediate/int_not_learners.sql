@@ -7,8 +7,8 @@ not_learners as (
     select * from {{ source('mailing', 'not_learners') }}
 ),
 
-account_sayings as (
-    select * from {{ ref('int_account_sayings') }}
+account_mentions as (
+    select * from {{ ref('int_account_mentions') }}
 ),
 
 named as (
@@ -19,22 +19,22 @@ named as (
     where student_id is not null
     union
     select
-        account_sayings.student_id,
+        account_mentions.student_id,
         not_learners.line
-    from account_sayings
-    inner join not_learners on account_sayings.username = not_learners.username
+    from account_mentions
+    inner join not_learners on account_mentions.username = not_learners.username
     union
     select
-        account_sayings.student_id,
+        account_mentions.student_id,
         not_learners.line
-    from account_sayings
-    inner join not_learners on account_sayings.email = not_learners.email
+    from account_mentions
+    inner join not_learners on account_mentions.email = not_learners.email
 ),
 
 final as (
     select
         student_id,
-        {{ list_in_order('line', 'line') }} as lines
+        {{ ordered_list('line', 'line') }} as lines
     from named
     group by student_id
 )

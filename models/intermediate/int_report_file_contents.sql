@@ -1,5 +1,5 @@
 -- One row per file with rows: what they amount to, whatever else lies in the folder.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_new_file('file_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_new_file('file_id')) }}") }}
 
 with
 

@@ -8,7 +8,7 @@ report_files as (
 ),
 
 owned as (
-    select * from {{ ref('int_report_files_owned') }}
+    select * from {{ ref('int_course_run_files') }}
 ),
 
 contents as (

@@ -1,5 +1,5 @@
 -- One row per report and learner that the report lists more than once; the last line is the one that counts.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_new_file('file_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_new_file('file_id')) }}") }}
 
 with
 

@@ -1,6 +1,6 @@
 -- One row per learner and course run: what the newest grade report of the run says, or, of learners whom edX
 -- has left out since, the one before.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('learner_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('learner_id')) }}") }}
 
 with
 
@@ -14,7 +14,7 @@ carried_over_rows as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 final as (

@@ -1,5 +1,5 @@
 -- One row per learner and course that the learner was ever enrolled in.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
 
 with
 
@@ -12,7 +12,7 @@ course_runs as (
     select
         *,
         count(*) over (partition by course) as run_count
-    from {{ ref('int_course_runs_ordered') }}
+    from {{ ref('int_course_runs') }}
 ),
 
 courses as (
@@ -44,7 +44,7 @@ per_course as (
     select
         learner_id,
         course,
-        {{ value_at_highest('enrollment_track', 'deciding_rank') }} as enrollment_track,
+        {{ value_at_max('enrollment_track', 'deciding_rank') }} as enrollment_track,
         -- the newest eligible run decides; where none is eligible, the newest
         coalesce(max(run_order) filter (where is_eligible), max(run_order)) as deciding_run_order,
         bool_or(is_eligible) or max_by(reaches_pass_grade, run_order) as is_passed,

@@ -1,5 +1,5 @@
 -- One row per learner whom any used report names.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
 
 -- nothing is built on files that cannot be read
 -- depends_on: {{ ref('int_report_problems') }}

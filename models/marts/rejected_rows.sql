@@ -2,11 +2,11 @@
 with
 
 rejected_rows as (
-    select * from {{ ref('int_report_rows_rejected') }}
+    select * from {{ ref('int_rejected_rows') }}
 ),
 
 texts as (
-    select * from {{ ref('int_report_rows_rejected_texts') }}
+    select * from {{ ref('int_rejected_row_texts') }}
 ),
 
 learners as (
@@ -25,8 +25,8 @@ not_learner_lines as (
     select * from {{ source('mailing', 'not_learners') }}
 ),
 
-account_sayings as (
-    select * from {{ ref('int_account_sayings') }}
+account_mentions as (
+    select * from {{ ref('int_account_mentions') }}
 ),
 
 whole as (
@@ -59,13 +59,13 @@ withheld_accounts as (
     from not_learners
 ),
 
-withheld_sayings as (
+withheld_mentions as (
     select
         withheld_accounts.words,
-        account_sayings.username,
-        account_sayings.email
-    from account_sayings
-    inner join withheld_accounts on account_sayings.student_id = withheld_accounts.student_id
+        account_mentions.username,
+        account_mentions.email
+    from account_mentions
+    inner join withheld_accounts on account_mentions.student_id = withheld_accounts.student_id
     -- all that was ever said is looked through only where there are rejected rows
     where exists (select 1 from rejected_rows)
     union all
@@ -81,12 +81,12 @@ withheld_names as (
     select
         words,
         username as cell
-    from withheld_sayings
+    from withheld_mentions
     union
     select
         words,
         email as cell
-    from withheld_sayings
+    from withheld_mentions
 ),
 
 -- a row of the wrong width has no student id that is read: its first cell, or another one, tells whose it is
@@ -94,7 +94,7 @@ cells as (
     select
         file_id,
         line,
-        {{ each_of("split(lower(raw_text), ',')") }} as cell
+        {{ unnest_list("split(lower(raw_text), ',')") }} as cell
     from whole
 ),
 

@@ -272,7 +272,7 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
             connection.execute("use marts")
             models = [result.node for result in results if result.node.resource_type == "model"]
             for model in models:
-                if model.fqn[1] == "marts":
+                if model.access == "public":
                     _copy(spark, connection, model)
             connection.execute("checkpoint marts")
             nodes = [model.to_dict() for model in models]

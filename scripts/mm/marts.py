@@ -37,5 +37,5 @@ def read_marts() -> list[dict[str, Any]]:
     return [
         node
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and node["fqn"][1] == "marts"
+        if node["resource_type"] == "model" and node["access"] == "public"
     ]

@@ -92,7 +92,7 @@ def masks_of(models: Iterable[Mapping[str, Any]]) -> Masks:
             if _is_personal(column)
         }
         for model in models
-        if model["fqn"][1] == "marts" and not _is_personal(model)
+        if model["access"] == "public" and not _is_personal(model)
     }
 
 
@@ -106,7 +106,7 @@ def known_of(models: Iterable[Mapping[str, Any]]) -> Known:
             if "known" in column["meta"]
         }
         for model in models
-        if model["fqn"][1] == "marts"
+        if model["access"] == "public"
     }
 
 

@@ -8,7 +8,7 @@ this_program as (
 requirements as (
     select
         *,
-        {{ row_in_file() }} as row_in_file
+        {{ seed_row_number() }} as row_in_file
     from {{ ref('requirements') }}
 ),
 

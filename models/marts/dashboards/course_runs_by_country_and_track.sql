@@ -6,7 +6,7 @@ course_instancedetails as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 courses as (

@@ -27,7 +27,7 @@ downloads as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 enrollment_tracks as (

@@ -10,7 +10,7 @@ downloaded_rows as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 enrollment_tracks as (

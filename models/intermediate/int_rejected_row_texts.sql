@@ -1,21 +1,21 @@
 -- One row per rejected row whose text is still in its file alone: its lines, but for the last line break.
-{{ config(materialized='table', pre_hook="{{ name_files(ref('int_report_rows_rejected')) }}") }}
+{{ config(materialized='table', pre_hook="{{ name_files(ref('int_rejected_rows')) }}") }}
 
 with
 
 rejected_rows as (
-    select * from {{ ref('int_report_rows_rejected') }}
+    select * from {{ ref('int_rejected_rows') }}
 ),
 
 lines as (
-    select * from {{ lines_of_files(ref('int_report_rows_rejected')) }}
+    select * from {{ lines_of_files(ref('int_rejected_rows')) }}
 ),
 
 final as (
     select
         rejected_rows.file_id,
         rejected_rows.line,
-        trim(trailing chr(13) from {{ joined('lines.text', 'chr(10)', 'lines.line') }}) as raw_text
+        trim(trailing chr(13) from {{ string_agg('lines.text', 'chr(10)', 'lines.line') }}) as raw_text
     from rejected_rows
     inner join lines
         on
