@@ -232,6 +232,15 @@ def test_its_own_tables_are_described_in_it(combined: Combined) -> None:
     assert read(combined.file, query) == []
 
 
+def test_programs_tables_are_described_as_theirs_are(combined: Combined) -> None:
+    query = "select column_name, comment from duckdb_columns() where table_name = '{}' and column_name != 'program'"
+    for table in ("learners", "lgdm_coursecompletion"):
+        described = read(combined.place.published("lgdm"), query.format(table))
+        assert read(combined.file, query.format(table)) == described
+        assert read(masked_path(combined.file), query.format(table)) == described
+        assert any(comment for _, comment in described)
+
+
 # ---- without names ----
 
 

@@ -31,6 +31,7 @@ from pyspark.sql.functions import udtf
 from pyspark.sql.udtf import UserDefinedTableFunction
 
 from mm import edx_files, inputs
+from mm.descriptions import describe
 from mm.edx_files import COLUMNS, PATTERNS, Column, Report
 from mm.mask import known_of, mask_secret, masks_of, publish_with_mask
 from mm.misplaced import misplaced_reports
@@ -274,8 +275,9 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
             for model in models:
                 if model.access == "public":
                     _copy(spark, connection, model)
-            connection.execute("checkpoint marts")
             nodes = [model.to_dict() for model in models]
+            describe(connection, "marts", nodes)
+            connection.execute("checkpoint marts")
             files = publish_with_mask(
                 connection,
                 "marts",

@@ -23,6 +23,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.invocation import get_invocation_id, get_invocation_started_at
 
 from mm import edx_reports, inputs, last_build
+from mm.descriptions import describe
 from mm.duckdb_errors import first_line, is_damage
 from mm.mask import known_of, mask_secret, masks_of, publish_with_mask
 from mm.misplaced import misplaced_reports
@@ -142,8 +143,9 @@ class Plugin(BasePlugin):
         """
         try:
             connection = self.connection.cursor()
-            connection.execute(f'checkpoint "{self.marts.stem}"')
             models = target_config.config["models"]
+            describe(connection, self.marts.stem, models)
+            connection.execute(f'checkpoint "{self.marts.stem}"')
             files = publish_with_mask(
                 connection,
                 self.marts.stem,
