@@ -233,7 +233,10 @@ def test_its_own_tables_are_described_in_it(combined: Combined) -> None:
 
 
 def test_programs_tables_are_described_as_theirs_are(combined: Combined) -> None:
-    query = "select column_name, comment from duckdb_columns() where table_name = '{}' and column_name != 'program'"
+    query = """
+        select column_name, comment from duckdb_columns()
+        where table_name = '{}' and column_name != 'program'
+    """
     for table in ("learners", "lgdm_coursecompletion"):
         described = read(combined.place.published("lgdm"), query.format(table))
         assert read(combined.file, query.format(table)) == described
