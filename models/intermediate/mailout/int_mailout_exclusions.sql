@@ -51,7 +51,7 @@ final as (
         case
             when learner_progress.certificates_to_go = 0
                 then 'whole series certified'
-            when triggers.trigger_course_verified = 0 and triggers.has_certificate
+            when not triggers.is_certified and triggers.has_certificate
                 then 'already certified'
             when learners.is_retired
                 then 'retired account'
@@ -59,11 +59,11 @@ final as (
                 then 'unenrolled'
             when
                 this_program.certificate_mail = 'delivered'
-                and triggers.trigger_course_verified = 1
+                and triggers.is_certified
                 and not triggers.is_certificate_delivered
                 then 'certificate not delivered'
             when
-                triggers.trigger_course_verified = 0
+                not triggers.is_certified
                 and triggers.trigger_course_open_until < this_program.as_of
                 then 'upgrade deadline passed'
             when not {{ is_mail_address('learners.email') }}

@@ -50,7 +50,7 @@ final as (
         course_runs.upgrade_ends_on as trigger_course_upgrade_ends_on,
         -- where no deadline is known: nobody can upgrade in a run that has ended
         coalesce(course_runs.upgrade_ends_on, course_runs.ends_on) as trigger_course_open_until,
-        if(runs.is_certified, 1, 0) as trigger_course_verified,
+        runs.is_certified,
         runs.certificate_delivered = 'Y' as is_certificate_delivered,
         runs.enrollment_status,
         runs.reported_at,
