@@ -36,7 +36,7 @@ ranked_files as (
     where status in ('used', 'superseded')
 ),
 
-sayings as (
+mentions as (
     select
         report_rows.*,
         ranked_files.stamp_rank,
@@ -67,7 +67,7 @@ told as (
         {{ newest('country', 'stamp_rank') }} as country,
         min(reported_at) as first_reported_at,
         max(reported_at) as last_reported_at
-    from sayings
+    from mentions
     group by student_id
     -- whom only superseded downloads name is no learner of the program any more
     having bool_or(counts)
