@@ -7,7 +7,7 @@
 {% endmacro %}
 {% macro duckdb__publish() %}
     {#- Before any condition: dbt learns here, as it parses, what this needs. -#}
-    {%- set report_files = ref('int_report_files_placed') -%}
+    {%- set report_files = ref('int_report_files_judged') -%}
     {%- if execute and flags.WHICH == 'build' -%}
         {%- set bad_ends = ['error', 'fail', 'skipped', 'runtime error'] -%}
         {%- set failed = results | selectattr('status', 'in', bad_ends) | list -%}

@@ -47,7 +47,7 @@ stages_by_country as (
 ),
 
 learners_by_certificates as (
-    select {{ each_of('learners_by_certificates') }} as learners
+    select {{ unnest_list('learners_by_certificates') }} as learners
     from program_summary
 ),
 

@@ -240,6 +240,19 @@ def test_it_has_the_open_file_s_tables_and_columns_but_for_the_send_log(masked: 
     ]
 
 
+def test_its_tables_and_columns_are_described_as_the_open_ones_are(masked: Masked) -> None:
+    of_tables = "select table_name, comment from duckdb_tables() where table_name != 'send_log' order by all"
+    of_columns = (
+        "select table_name, column_name, comment from duckdb_columns()"
+        " where not internal and table_name != 'send_log' order by all"
+    )
+    assert read(masked.closed, of_columns) == read(masked.opened, of_columns)
+    made_with = f"\nmade with the secret of the check value {check_value(SECRET)}"
+    assert read(masked.closed, of_tables) == [
+        (table, comment + made_with) for table, comment in read(masked.opened, of_tables)
+    ]
+
+
 def test_each_row_is_the_open_one_masked(masked: Masked, project: Project) -> None:
     """See what makes joins and counts the same."""
     said, there = masks(project, masked.build), columns_of(masked.opened)

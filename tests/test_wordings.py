@@ -87,17 +87,18 @@ EXCLUDED = sql_parts(
 REJECTED = [
     *parts(returned_by("damage")),
     *sql_parts(
-        between(f"{INTERMEDIATE}/int_report_rows.sql", "all_rows.rejected_reason,", "as rejected_reason"),
-        between("staging/stg_edx__grade_report_rows.sql", "case", "end as rejected_reason"),
-        between("staging/stg_edx__profile_report_rows.sql", "if(typed", "as rejected_reason"),
-        between(f"{INTERMEDIATE}/int_report_rows_judged.sql", "'line '", "as rejected_reason"),
+        between(f"{INTERMEDIATE}/int_report_rows.sql", "case", "when all_rows.fault"),
+        between("staging/stg_edx__grade_report_rows.sql", "case", "end as fault"),
+        between("staging/stg_edx__profile_report_rows.sql", "if(typed", "as fault"),
+        between(f"{INTERMEDIATE}/int_report_rows.sql", "then all_rows.fault", "end as rejected_reason"),
     ),
 ]
 STAGE_REASON = sql_parts(between("marts/summary/learner_progress.sql", "'passed '", "as stage_reason"))
-BEFORE, AFTER = (sql_parts(between(CHANGES, "case kinds", f"end as {name}")) for name in ("before", "after"))
+KINDS = between(CHANGES, "[\n    ('newly passed'", "\n]").replace("has_left('enrollment_status') ~ ", "")
+BEFORE, AFTER = (sql_parts(*texts) for texts in list(zip(*ast.literal_eval(KINDS), strict=True))[2:])
 WHY_NOT_USED = sql_parts(
     between(JUDGED, "when ignored_reason", "end as why_ignored"),
-    between(JUDGED, "then 'ignored'", "end as reason").split("end as status")[1],
+    between(JUDGED, "why_refused,\n            'a newer", "as reason"),
 )
 
 

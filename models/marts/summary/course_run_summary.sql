@@ -2,7 +2,7 @@
 with
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 courses as (

@@ -31,9 +31,7 @@ from mm.seeds import check_program
 
 _OLDEST_JAVA = 17
 # Nothing is kept from the last build, so nobody asks what it knew.
-_LAST_REPORT_FILES = (
-    "file_id int, run_key string, course string, course_instance string, status string, run_order bigint"
-)
+_LAST_REPORT_FILES = "file_id int, run_key string, course string, course_instance string, status string"
 _DUCKDB_TYPES = {"int": "integer", "string": "varchar", "array<bigint>": "bigint[]"}
 
 
@@ -126,7 +124,7 @@ def _fetch(spark: SparkSession, program: str, said: Said) -> list[Path]:
             connection.execute("use marts")
             models = [result.node for result in said.result.results if result.node.resource_type == "model"]
             for model in models:
-                if model.fqn[1] == "marts":
+                if model.access == "public":
                     _copy(spark, connection, model)
             nodes = [model.to_dict() for model in models]
             return publish_marts(

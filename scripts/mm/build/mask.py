@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from mm.build.descriptions import describe
 from mm.build.publish import publish
 from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, short_secret
 from mm.database import first_line, quoted
@@ -93,7 +94,7 @@ def masks_of(models: Iterable[Mapping[str, Any]]) -> Masks:
             if _is_personal(column)
         }
         for model in models
-        if model["fqn"][1] == "marts" and not _is_personal(model)
+        if model["access"] == "public" and not _is_personal(model)
     }
 
 
@@ -107,7 +108,7 @@ def known_of(models: Iterable[Mapping[str, Any]]) -> Known:
             if "known" in column["meta"]
         }
         for model in models
-        if model["fqn"][1] == "marts"
+        if model["access"] == "public"
     }
 
 
@@ -158,6 +159,7 @@ def publish_marts(  # noqa: PLR0913 - what is published, of what, to where
     """
     models = list(models)
     try:
+        describe(connection, database, models)
         connection.execute(f'checkpoint "{database}"')
         return publish_with_mask(
             connection,
@@ -192,9 +194,7 @@ def check_value_of(masked: Path) -> str | None:
     except duckdb.Error:
         # Whatever is wrong with it, it stops no build of another.
         return None
-    said = {
-        comment.removeprefix(_MADE_WITH) for (comment,) in comments if (comment or "").startswith(_MADE_WITH)
-    }
+    said = {comment.partition(_MADE_WITH)[2] for (comment,) in comments if _MADE_WITH in (comment or "")}
     return said.pop() if len(said) == 1 else None
 
 
@@ -237,11 +237,28 @@ def _write_masked(  # noqa: PLR0913, PLR0917 - what is masked, and how
         try:
             for table, masked in masks.items():
                 _copy_masked(cursor, database, table, masked, known.get(table, {}))
-                cursor.execute(
-                    f"comment on table {_DATABASE}.\"{table}\" is '{_MADE_WITH}{check_value(secret)}'"
-                )
+                _copy_comments(cursor, database, table, f"{_MADE_WITH}{check_value(secret)}")
         finally:
             cursor.execute(f"detach {_DATABASE}")
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, database: str, table: str, made_with: str) -> None:
+    """Describe a masked table and its columns as the open one's are; its secret stands behind the table's."""
+    of_table = "database_name = $1 and schema_name = 'main' and table_name = $2"
+    [(described,)] = connection.execute(
+        f"select comment from duckdb_tables() where {of_table}", [database, table]
+    ).fetchall()
+    of_columns = connection.execute(
+        f"select column_name, comment from duckdb_columns() where {of_table} and comment is not null",
+        [database, table],
+    ).fetchall()
+    masked = f'{_DATABASE}."{table}"'
+    comment = f"{described}\n{made_with}" if described else made_with
+    statements = [f"comment on table {masked} is {_texts([comment])}"]
+    statements += [
+        f'comment on column {masked}."{column}" is {_texts([said])}' for column, said in of_columns
+    ]
+    connection.execute("; ".join(["begin", *statements, "commit"]))
 
 
 def _hash_ids(connection: duckdb.DuckDBPyConnection, database: str, masks: Masks, secret: str) -> None:

@@ -1,8 +1,16 @@
--- One row per address in edX's opt-in lists: its newest preference.
+-- One row per address in edX's opt-in lists: its newest preference. What is no clear yes is a no.
 with
 
-email_opt_ins as (
-    select * from {{ ref('stg_edx__email_opt_ins') }}
+email_opt_in as (
+    select * from {{ source('edx', 'email_opt_in') }}
+),
+
+typed as (
+    select
+        lower(trim(email)) as email,
+        lower(is_opted_in_for_email) in ('true', 't', '1') as is_opted_in_for_email,
+        {{ utc_timestamp('preference_set_datetime') }} as preference_set_at
+    from email_opt_in
 ),
 
 final as (
@@ -10,7 +18,7 @@ final as (
         email,
         is_opted_in_for_email,
         preference_set_at
-    from email_opt_ins
+    from typed
     where email != ''
     qualify row_number() over (
         partition by email

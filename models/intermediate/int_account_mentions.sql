@@ -13,7 +13,7 @@ mails as (
     select * from {{ ref('stg_mailing__mails') }}
 ),
 
-all_sayings as (
+all_mentions as (
     select
         student_id,
         username,
@@ -38,7 +38,7 @@ final as (
         student_id,
         lower(trim(username)) as username,
         lower(trim(email)) as email
-    from all_sayings
+    from all_mentions
     where student_id is not null
 )
 

@@ -12,7 +12,7 @@ damaged_rows as (
 ),
 
 report_rows as (
-    select * from {{ ref('int_report_rows_judged') }}
+    select * from {{ ref('int_report_rows') }}
 ),
 
 rejected_rows as (
@@ -42,7 +42,8 @@ final as (
     select
         report_files.file_id,
         report_files.file_name,
-        report_files.path,
+        -- where the row's text is still to be read; of who is no learner it is withheld, so nobody reads it
+        if(rejected_rows.raw_text is null and rejected_rows.is_of_learner, report_files.path, null) as path,
         rejected_rows.line,
         rejected_rows.line_count,
         rejected_rows.student_id,

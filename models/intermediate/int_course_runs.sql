@@ -1,15 +1,13 @@
 -- One row per run of the program's courses that a grade report tells of; run_order 1 is a course's oldest.
 {{ config(materialized='table') }}
 
+-- nothing is built on files that cannot be read
+-- depends_on: {{ ref('int_report_problems') }}
+
 with
 
 report_files as (
     select * from {{ ref('int_report_files_judged') }}
-),
-
--- nothing is built on files that cannot be read
-report_problems as (
-    select * from {{ ref('int_report_problems') }}
 ),
 
 run_codes as (
@@ -58,7 +56,6 @@ runs as (
     where
         report_files.status = 'used'
         and report_files.report_kind = 'grade_report'
-        and not exists (select 1 from report_problems)
 ),
 
 final as (

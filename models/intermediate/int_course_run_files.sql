@@ -53,21 +53,21 @@ final as (
         run_code,
         not is_in_seed and (
             -- edX takes every other character out of the names of files
-            {{ has_part('run_code', "'[^\\p{L}\\p{M}\\p{N}_.-]'") }}
+            {{ contains_match('run_code', "'[^\\p{L}\\p{M}\\p{N}_.-]'") }}
             -- 1T2019_old, 1T2019old, old_1T2019; the run of a coach's course is none of these
-            or {{ has_part(
-                rewritten('run_code', "'(?i)_ccx_[0-9]+$'", "''"),
+            or {{ contains_match(
+                replace_match('run_code', "'(?i)_ccx_[0-9]+$'", "''"),
                 "'(?i)^" ~ year_and_term ~ "(?:[a-z]{3}|[a-z]{0,2}(?:[_.-][0-9]+)?[ ._-]+[a-z])'"
             ) }}
-            or {{ has_part('run_code', "'(?i)^[a-z][a-z0-9]*[ ._-]+" ~ year_and_term ~ "'") }}
+            or {{ contains_match('run_code', "'(?i)^[a-z][a-z0-9]*[ ._-]+" ~ year_and_term ~ "'") }}
             -- behind a year alone, most words are a term's
-            or {{ has_part(
+            or {{ contains_match(
                 'run_code', "'(?i)^[0-9]{4}[ ._-]+(?:old|new|final|latest|backup|copy|test|week)'"
             ) }}
         ) as has_own_words
     from prefixed
     -- 3_1T2017 behind 6.041x is run 1T2017 of another course, 6.041x_3
-    where is_in_seed or not {{ has_part('run_code', "'^[0-9]{1,2}_'") }}
+    where is_in_seed or not {{ contains_match('run_code', "'^[0-9]{1,2}_'") }}
 )
 
 select * from final
