@@ -29,15 +29,8 @@ from report_fixtures import (
 )
 from test_publishing import CLIENTS, READING_CLIENT
 
-from mm.build.mask import (
-    Masks,
-    check_value,
-    check_value_of,
-    mask_secret,
-    masked_path,
-    masks_of,
-    publish_with_mask,
-)
+from mm.build.mask import check_value, check_value_of, mask_secret, masked_path, publish_with_mask
+from mm.build.masked_columns import Masks, masks_of
 from mm.build.publish import publish
 from mm.config import ReaderError
 

@@ -158,7 +158,7 @@ def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:
 )
 def test_a_build_and_a_masked_file_know_the_same_values(column: str, kind: str) -> None:
     warned_of = between(f"{INTERMEDIATE}/int_build_warnings.sql", f"{column} not in (", ")")
-    mask = ast.parse((PROJECT / "scripts" / "mm" / "build" / "mask.py").read_text("utf-8"))
+    mask = ast.parse((PROJECT / "scripts" / "mm" / "build" / "masked_columns.py").read_text("utf-8"))
     [known] = [
         node.value
         for node in ast.walk(mask)

@@ -11,7 +11,8 @@ import duckdb
 from mm.build import inputs
 from mm.build.descriptions import describe
 from mm.build.marts import read_marts
-from mm.build.mask import KEYED_HASH, Masks, known_of, mask_secret, masks_of, publish_with_mask
+from mm.build.mask import mask_secret, publish_with_mask
+from mm.build.masked_columns import KEYED_HASH, Masks, known_of, masks_of
 from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, database_dir
 from mm.database import check_unwritten, connect_limited, first_line, is_damage, log_of, quoted, told_of
 from mm.published import WIDE, all_programs_path

@@ -1,45 +1,21 @@
-"""Publish, beside a file that names learners, the same tables without that, where MM_MASK_SECRET is set.
-
-What is masked stands in the models' YAML: a column with `contains: personal data` is NULL in the masked file,
-or a keyed hash where it also has `masked_as: keyed hash`; a table with it is left out. A column with `known`
-has the values of that kind alone, and `unknown` for any other text: so no cell gets in that went astray.
-"""
+"""Publish, beside a file that names learners, the same tables without that, where MM_MASK_SECRET is set."""
 
 import hashlib
 import hmac
 import os
 import string
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from mm.build.descriptions import describe
+from mm.build.masked_columns import KEYED_HASH, NOTHING, Known, Masks, is_known, known_of, masks_of, texts
 from mm.build.publish import publish
-from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, short_secret
+from mm.config import ALL_PROGRAMS, ReaderError, short_secret
 from mm.database import first_line, quoted
-from mm.seeds import rows_of
 
-KEYED_HASH, NOTHING = "keyed hash", "nothing"
-# Published table: masked column: KEYED_HASH or NOTHING. A table that is not in it is left out.
-Masks = dict[str, dict[str, str]]
-
-# Published table: column, or a pattern of columns: the kind of what is known.
-Known = dict[str, dict[str, str]]
-
-_PERSONAL = "personal data"
-# What edX writes, by kind; countries are codes of two letters, and tracks those of the seed.
-_VALUES = {
-    "verification statuses": ("N/A", "ID Verified", "Not ID Verified"),
-    "certificate types": (
-        *("N/A", "honor", "verified", "audit", "professional", "no-id-professional", "masters", "credit"),
-        *("executive-education", "paid-executive-education", "paid-bootcamp", "unpaid-bootcamp"),
-        "unpaid-executive-education",
-    ),
-    "enrollment statuses": ("enrolled", "unenrolled"),
-}
 # No program has this name, nor has any other attached file.
 _DATABASE = "_masked"
 _HARDLY_OF_IT = string.whitespace + "\"'`"
@@ -83,33 +59,6 @@ def mask_secret() -> str | None:
 def masked_path(published: Path) -> Path:
     """Return where the masked file of a published one is, or would be."""
     return published.with_suffix(".masked.duckdb")
-
-
-def masks_of(models: Iterable[Mapping[str, Any]]) -> Masks:
-    """Return what is masked of the marts among the models, which are nodes of dbt's manifest."""
-    return {
-        model["alias"]: {
-            name: column["meta"].get("masked_as", NOTHING)
-            for name, column in model["columns"].items()
-            if _is_personal(column)
-        }
-        for model in models
-        if model["access"] == "public" and not _is_personal(model)
-    }
-
-
-def known_of(models: Iterable[Mapping[str, Any]]) -> Known:
-    """Return which columns of the marts among the models have known values alone in a masked file."""
-    return {
-        model["alias"]: model["config"]["meta"].get("known", {})
-        | {
-            name: column["meta"]["known"]
-            for name, column in model["columns"].items()
-            if "known" in column["meta"]
-        }
-        for model in models
-        if model["access"] == "public"
-    }
 
 
 def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
@@ -217,10 +166,6 @@ def _warn_of_other_secrets(masked: Path, check: str, warn: Callable[[str], None]
     )
 
 
-def _is_personal(described: Mapping[str, Any]) -> bool:
-    return described["config"]["meta"].get("contains") == _PERSONAL
-
-
 def _write_masked(  # noqa: PLR0913, PLR0917 - what is masked, and how
     connection: duckdb.DuckDBPyConnection,
     database: str,
@@ -254,10 +199,8 @@ def _copy_comments(connection: duckdb.DuckDBPyConnection, database: str, table: 
     ).fetchall()
     masked = f'{_DATABASE}."{table}"'
     comment = f"{described}\n{made_with}" if described else made_with
-    statements = [f"comment on table {masked} is {_texts([comment])}"]
-    statements += [
-        f'comment on column {masked}."{column}" is {_texts([said])}' for column, said in of_columns
-    ]
+    statements = [f"comment on table {masked} is {texts([comment])}"]
+    statements += [f'comment on column {masked}."{column}" is {texts([said])}' for column, said in of_columns]
     connection.execute("; ".join(["begin", *statements, "commit"]))
 
 
@@ -283,35 +226,6 @@ def _hash_ids(connection: duckdb.DuckDBPyConnection, database: str, masks: Masks
         connection.execute(f"insert into hashes select id, keyed_hash(id) from ({distinct})")
 
 
-def _is_known(column: str, known: Mapping[str, str]) -> str:
-    """Return the condition in SQL under which a column's text is a known one; true: any is."""
-    kind = next((kind for pattern, kind in known.items() if fnmatch(column, pattern)), None)
-    if kind is None:
-        return "true"
-    value = f'opened."{column}"'
-    if kind == "countries":
-        return f"regexp_full_match({value}, '[A-Za-z]{{2}}')"
-    tracks = tuple(row["track"] for row in rows_of("enrollment_tracks", SEEDS))
-    if kind == "tracks":
-        # The wide table has a dash where a learner was never enrolled.
-        values = (*tracks, "-")
-    elif kind == "changes":
-        said = (*_VALUES["enrollment statuses"], "in the report", "not in the report")
-        values = (*said, *(f"track {track}" for track in tracks))
-        return (
-            f"{value} in ({_texts(values)}) "
-            f"or regexp_full_match({value}, 'grade [0-9.e+-]+|certificate_eligible [YN]')"
-        )
-    else:
-        values = _VALUES[kind]
-    return f"{value} in ({_texts(values)})"
-
-
-def _texts(values: Iterable[str]) -> str:
-    quoted_texts = (value.replace("'", "''") for value in values)
-    return ", ".join(f"'{text}'" for text in quoted_texts)
-
-
 def _copy_masked(
     connection: duckdb.DuckDBPyConnection,
     database: str,
@@ -335,11 +249,11 @@ def _copy_masked(
         described.append(f'"{name}" {type_name}{"" if can_be_null else " not null"}')
         if how is None:
             # Where it is NULL, it is not known whether it is known, and NULL it stays.
-            is_known = _is_known(name, known)
+            condition = is_known(name, known)
             values.append(
                 f'opened."{name}"'
-                if is_known == "true"
-                else f"case when not ({is_known}) then 'unknown' else opened.\"{name}\" end"
+                if condition == "true"
+                else f"case when not ({condition}) then 'unknown' else opened.\"{name}\" end"
             )
         elif how == KEYED_HASH:
             values.append(f"hashes_{place}.hash")
