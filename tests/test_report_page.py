@@ -608,6 +608,8 @@ def test_each_line_leads_to_its_name(downloaded_again: str) -> None:
         x, y = chart.texts[name]
         assert 0 < x - leader[1][0] < 6
         assert y == leader[1][1]
+    # where there is room, the name is at the height of its line's end
+    assert chart.texts["Attempted"][1] == chart.strokes["attempted"][0][-1][1]
     # The newest: 4, twice 3, twice 2. Their names are in this order, and none is written over another.
     places = [chart.texts[name][1] for name in names]
     assert min(lower - upper for upper, lower in pairwise(places)) > 16
@@ -933,6 +935,7 @@ SCRIPTS = {
     "charts": CHARTS,
     "contrasts": CONTRASTS,
     "too wide": TOO_WIDE,
+    "adjusted": "return getComputedStyle(document.querySelector('.bars i')).printColorAdjust",
     "card": "return getComputedStyle(document.querySelector('figure')).backgroundColor",
     "table heights": "return [...document.querySelectorAll('details table')]"
     ".map(each => each.checkVisibility() && each.getBoundingClientRect().height)",
@@ -1053,6 +1056,8 @@ def test_print_shows_every_table_on_a4(shown: dict[Look, dict[Path, Shown]]) -> 
     for page, seen in shown[PRINT].items():
         assert len(seen["table heights"]) == CHARTS_ON[page.stem]
         assert min(seen["table heights"]) > 30
+        # a browser prints no backgrounds otherwise, and bars are nothing else
+        assert seen["adjusted"] == "exact"
         sizes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^]]+)\]", seen["pdf"])}
         assert len(sizes) == 1
         # A4 in points
