@@ -518,6 +518,12 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
             "select learners, certificate_eligible from course_run_summary order by position, run_order"
         )
     ]
+    assert [row[0] for table in runs for row in table] == [
+        course_instance.split("_")[2]
+        for (course_instance,) in demo.rows(
+            "select course_instance from course_run_summary order by position, run_order"
+        )
+    ]
     # one of its runs has two downloads
     (progress,) = page.table(*PROGRESS)
     assert [tuple(int(number) for number in row[1:]) for row in progress] == demo.rows(
