@@ -17,10 +17,10 @@
             | rejectattr('tags', 'equalto', ['proof'])
             | rejectattr('unique_id', 'in', built) | list -%}
         {%- set file = env_var('MM_DATABASE_DIR', 'database') ~ '/' ~ var('program') ~ '.duckdb' -%}
-        {%- if failed -%}
-            {%- do log('Not published: ' ~ file ~ ' is as it was, because not everything passed.', info=true) -%}
-        {%- elif missing -%}
-            {%- do log('Not published: ' ~ file ~ ' is as it was, because only a part was built.', info=true) -%}
+        {%- if failed or missing -%}
+            {%- set is_there = run_query("select 1 from glob('" ~ file | replace("'", "''") ~ "')") | length -%}
+            {%- set why = 'not everything passed' if failed else 'only a part was built' -%}
+            {%- do log('Not published, because ' ~ why ~ (': ' ~ file ~ ' is as it was' if is_there) ~ '.', info=true) -%}
         {%- else -%}
             {#- What is masked stands in the models' meta. -#}
             {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}

@@ -5,11 +5,13 @@ All is far in the future, as the command leaves out what is late by its own cloc
 
 import os
 from datetime import date
-from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 from mail_fixtures import SECRET, World
 from report_fixtures import Build, NewPlace, grade_report, grade_row
+
+from mm.build.run_dbt import FailedError, Said
 
 PASSED = "0.7"
 TITLES = {
@@ -121,16 +123,20 @@ def test_mails_say_the_days_in_the_language_of_their_words(texts: dict[int, str]
 def test_the_command_builds_as_of_a_day_that_the_calendar_has(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[list[str]] = []
-    monkeypatch.setattr(
-        "mm.cli.reports.subprocess.run",
-        lambda command, **_: started.append(command) or SimpleNamespace(returncode=0),
-    )
+    started: list[tuple[tuple[str, ...], dict[str, str]]] = []
+
+    def stopped(*command: str, variables: dict[str, str], **_: object) -> NoReturn:
+        started.append((command, variables))
+        message = "No grade report."
+        raise FailedError(message, Said())
+
+    monkeypatch.setattr("mm.build.run_dbt.run_dbt", stopped)
     refused = world.mm("build", "demo", "--as-of", "2026-02-30")
     assert refused.returncode == 1
     assert refused.stderr == "mm: --as-of is '2026-02-30': expected a day such as 2026-07-14.\n"
     assert started == []
-    assert world.mm("build", "demo", "--as-of", "2024-02-29").returncode == 0
-    [[_, *arguments]] = started
-    place = ["--target-path", "target/demo", "--no-write-json"]
-    assert arguments == ["build", *place, "--vars", '{"program": "demo", "as_of": "2024-02-29"}']
+    failed = world.mm("build", "demo", "--as-of", "2024-02-29")
+    assert failed.returncode == 1
+    assert (failed.stdout, failed.stderr) == ("Nothing was published.\n", "mm: No grade report.\n")
+    place = ("--target-path", "target/demo", "--no-write-json")
+    assert started == [(("build", *place), {"program": "demo", "as_of": "2024-02-29"})]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from docs_fixtures import rows
 from project_fixtures import Project
 from report_fixtures import PROJECT
 
@@ -124,10 +125,20 @@ def test_why_a_file_is_not_used_is_listed(project: Project) -> None:
     assert sorted(found[: -len(by_run)]) == sorted(set(parts(why_files_are_ignored())))
 
 
-def test_the_readme_lists_why_nobody_is_written_to_in_that_order() -> None:
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    table = readme.split("| `excluded_reason` |")[1].split("\n\n")[0]
-    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == EXCLUDED
+@pytest.mark.parametrize(
+    ("page", "first_column", "model", "column"),
+    [
+        ("mails.md", "`excluded_reason`", "mailout_candidates", "excluded_reason"),
+        ("mails.md", "status in `mm log`", "send_log", "status"),
+        ("report.md", "stage", "learner_progress", "stage"),
+        ("downloads.md", "`status`", "report_files", "status"),
+    ],
+)
+def test_a_page_lists_what_a_column_can_say_in_that_order(
+    project: Project, page: str, first_column: str, model: str, column: str
+) -> None:
+    listed = [cells[0].strip("`") for cells in rows(PROJECT / "docs" / "course-team" / page, first_column)]
+    assert listed == described(project, model, column)
 
 
 def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:

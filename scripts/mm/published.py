@@ -1,6 +1,7 @@
 """Read a program's published database: its facts, and who gets what."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -137,6 +138,23 @@ def read_candidates(program: str) -> list[Candidate]:
                 Candidate,
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFacts:
+    """What a build put into a published file. files: how many by report_files.status; 0 where none."""
+
+    learners: int
+    files: Counter[str]
+
+
+def read_build(program: str) -> BuildFacts:
+    """Return what the last build of a program published; ReaderError where it cannot be read."""
+    names = ["learners", "report_files"]
+    with _opened(database_path(program), names, f"mm build {program}") as connection:
+        [(learners,)] = connection.execute("select count(*) from learners").fetchall()
+        files = connection.execute("select status, count(*) from report_files group by all").fetchall()
+    return BuildFacts(learners, Counter(dict(files)))
 
 
 @contextmanager

@@ -4,28 +4,26 @@ The downloads are read where the workers are. Then dbt builds in the session tha
 are fetched into a DuckDB file. Everything is made anew each time.
 """
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 import duckdb
-import typer
 import yaml
-from dbt.artifacts.schemas.run import RunResult
-from dbt.cli.main import dbtRunner
 from jinja2 import Template
 from pyspark.sql import SparkSession
 
 from mm.build import inputs
-from mm.build.mask import known_of, mask_secret, masks_of, publish_with_mask
+from mm.build.mask import mask_secret, publish_marts
 from mm.build.misplaced import misplaced_reports
+from mm.build.run_dbt import Said, run_dbt
 from mm.config import PROJECT, ReaderError, data_dir, database_dir
 from mm.database import quoted
 from mm.edx.load_spark import load_reports, save, ship_code
@@ -39,11 +37,11 @@ _LAST_REPORT_FILES = (
 _DUCKDB_TYPES = {"int": "integer", "string": "varchar", "array<bigint>": "bigint[]"}
 
 
-def build(variables: dict[str, str]) -> None:
-    """Load, build and publish a program with the Spark that MM_SPARK_MASTER names.
+def build(variables: dict[str, str], on_step: Callable[[int, int, str], None]) -> Said:
+    """Load, build and publish a program with the Spark that MM_SPARK_MASTER names; return what dbt said.
 
-    variables: dbt's, `program` among them. ReaderError for what the reader can mend; what was published
-    before stays as it was then.
+    variables: dbt's, `program` among them. on_step: as in run_dbt. ReaderError for what the reader can mend;
+    what was published before stays as it was then.
     """
     os.chdir(PROJECT)
     program = variables["program"]
@@ -54,15 +52,15 @@ def build(variables: dict[str, str]) -> None:
         spark = _session(program)
         try:
             ship_code(spark, Path(folder))
-            _load(spark, program)
-            arguments = ["build", "--target", "cluster", "--target-path", "target/cluster"]
-            done = dbtRunner().invoke([*arguments, "--vars", json.dumps(variables)])
-            if not done.success:
-                message = f"The build of {program} did not succeed: dbt's messages above tell why."
-                raise ReaderError(message)
-            _fetch(spark, program, done.result.results)
+            said = Said()
+            _load(spark, program, said)
+            place = ("--target", "cluster", "--target-path", "target/cluster")
+            run_dbt("build", *place, variables=variables, on_step=on_step, said=said)
+            files = _fetch(spark, program, said)
         finally:
             spark.stop()
+    said.notes.append(f"Published {' and '.join(map(str, files))}")
+    return said
 
 
 def _session(program: str) -> SparkSession:
@@ -99,9 +97,9 @@ def _check_java() -> None:
     raise ReaderError(message)
 
 
-def _load(spark: SparkSession, program: str) -> None:
+def _load(spark: SparkSession, program: str, said: Said) -> None:
     """Make the sources' tables of what is in the program's folder and of the mailing records."""
-    records = inputs.mailing_tables(program, data_dir(), database_dir(), print)
+    records = inputs.mailing_tables(program, data_dir(), database_dir(), said.notes.append)
     for schema in ("edx", "mailing", "last_build"):
         spark.sql(f"create database if not exists {program}_{schema}")
     for name, table in records.items():
@@ -109,12 +107,12 @@ def _load(spark: SparkSession, program: str) -> None:
         save(spark, f"{program}_mailing.{name}", columns, table.rows)
     save(spark, f"{program}_last_build.report_files", _LAST_REPORT_FILES, [])
     # As the messages of SQL name the folder, and those of a build on this machine.
-    for sentence in misplaced_reports(program, Path(os.environ.get("MM_DATA_DIR", "data"))):
-        typer.echo(f"Warning: {sentence}")
+    where = (program, Path(os.environ.get("MM_DATA_DIR", "data")))
+    said.warnings += (*inputs.missing_folder(*where), *misplaced_reports(*where))
     load_reports(spark, f"{program}_edx", list(inputs.reports(program, data_dir())))
 
 
-def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
+def _fetch(spark: SparkSession, program: str, said: Said) -> list[Path]:
     """Put the marts into a DuckDB file of the published format, and that into the published one's place."""
     built = database_dir() / "working" / f"{program}_cluster.duckdb"
     built.unlink(missing_ok=True)
@@ -126,28 +124,16 @@ def _fetch(spark: SparkSession, program: str, results: list[RunResult]) -> None:
             connection.execute("set temp_directory = $1", [str(built.with_suffix(".tmp"))])
             connection.execute(f"attach {quoted(built)} as marts (storage_version 'v1.0.0')")
             connection.execute("use marts")
-            models = [result.node for result in results if result.node.resource_type == "model"]
+            models = [result.node for result in said.result.results if result.node.resource_type == "model"]
             for model in models:
                 if model.fqn[1] == "marts":
                     _copy(spark, connection, model)
-            connection.execute("checkpoint marts")
             nodes = [model.to_dict() for model in models]
-            files = publish_with_mask(
-                connection,
-                "marts",
-                built,
-                published,
-                masks=masks_of(nodes),
-                known=known_of(nodes),
-                warn=_warn,
+            return publish_marts(
+                connection, "marts", built, published, models=nodes, warn=said.warnings.append
             )
     finally:
         built.unlink(missing_ok=True)
-    typer.echo(f"Published {' and '.join(map(str, files))}")
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"Warning: {message}", err=True)
 
 
 def _copy(spark: SparkSession, connection: duckdb.DuckDBPyConnection, node: Any) -> None:  # noqa: ANN401 - dbt's

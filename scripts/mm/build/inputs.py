@@ -90,6 +90,13 @@ def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Repor
                 yield report
 
 
+def missing_folder(program: str, data_dir: Path) -> Iterator[str]:
+    """Say that the program's folder is not there, where nothing of the program is in others' either."""
+    folder = data_dir / program
+    if not folder.is_dir() and not any(reports(program, data_dir)):
+        yield f"There is no folder {folder}: make it, and put the downloads of {program} there."
+
+
 def read_not_learners(data_dir: Path) -> list[NotLearner]:
     """Read who is no learner, as the sender does; ReaderError where that is in doubt."""
     return list(NotLearners(data_dir / "not_learners.csv"))

@@ -18,7 +18,7 @@ import duckdb
 
 from mm.build.publish import publish
 from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, short_secret
-from mm.database import quoted
+from mm.database import first_line, quoted
 from mm.seeds import rows_of
 
 KEYED_HASH, NOTHING = "keyed hash", "nothing"
@@ -141,6 +141,42 @@ def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     finally:
         masked_built.unlink(missing_ok=True)
     return [published, masked]
+
+
+def publish_marts(  # noqa: PLR0913 - what is published, of what, to where
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    built: Path,
+    published: Path,
+    *,
+    models: Iterable[Mapping[str, Any]],
+    warn: Callable[[str], None],
+) -> list[Path]:
+    """Publish what a build made, masked too, as publish_with_mask does; models: nodes of dbt's manifest.
+
+    ReaderError where there is no room, or no permission: then all is as it was.
+    """
+    models = list(models)
+    try:
+        connection.execute(f'checkpoint "{database}"')
+        return publish_with_mask(
+            connection,
+            database,
+            built,
+            published,
+            masks=masks_of(models),
+            known=known_of(models),
+            warn=warn,
+        )
+    except duckdb.OutOfMemoryException as error:
+        message = (
+            f"{published} needs more memory than it may take: set MM_MEMORY_LIMIT higher, "
+            f"such as 4GB ({first_line(error)})"
+        )
+        raise ReaderError(message) from None
+    except (OSError, duckdb.IOException) as error:
+        message = f"{published} could not be replaced: see its disk's room and its permissions ({error})"
+        raise ReaderError(message) from None
 
 
 def check_value(secret: str) -> str:

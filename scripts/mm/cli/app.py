@@ -14,8 +14,21 @@ from mm.ledger import old_files
 from mm.ledger.ledger import Ledger
 from mm.people.addresses import read_address
 
+# The commands by what people do, in the order of a round.
+GROUPS = {
+    "A program's report": ("build", "downloads", "report", "export", "combine"),
+    "A program's mails": ("list", "render", "send", "log", "bounces", "unsubscribe", "smtp-sink"),
+}
+
 
 class _OneSentence(TyperGroup):
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's signature
+        """List the commands in their groups."""
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                lines = [self.commands[name].get_short_help_str(limit=formatter.width) for name in names]
+                formatter.write_dl(list(zip(names, lines, strict=True)))
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's own signature
         """Show what a user can cause as a sentence; with MM_DEBUG=1 as a traceback."""
         os.umask(PRIVATE_UMASK)
@@ -30,7 +43,7 @@ class _OneSentence(TyperGroup):
 
 app = typer.Typer(
     cls=_OneSentence,
-    help="Look at a program's mailout, render it, send it, and see what was sent.",
+    help="Build a program's report from its downloads, and write to its learners.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -40,7 +40,7 @@ def list_mailout(
     who: Annotated[bool, typer.Option("--who", help="Print the rows, with names and addresses.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count who gets a mail and who does not, by set, by course and by reason.
+    """Say how many mails would go out now, and why others do not.
 
     Example: mm list demo --who > who.csv
     """
@@ -82,9 +82,10 @@ def render(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Render only the first N.")] = None,
 ) -> None:
-    """Write every mail that would go out now as .eml, .html and .txt.
+    """Write the mails that would go out now as files to look at.
 
-    An index.html leafs through them. What the index of the render before lists is removed.
+    Each is written as .eml, .html and .txt. An index.html leafs through them. What the index of the render
+    before lists is removed.
 
     Example: mm render demo --limit 20
     """
@@ -104,14 +105,15 @@ def show_log(
         bool, typer.Option("--csv", help="Print a CSV, a line for each try, with addresses.")
     ] = False,
 ) -> None:
-    """Say what was sent, what failed, and what may or may not have arrived (unknown).
+    """Say what became of the mails that were sent.
 
-    Deferred is what the server refused because of the sender, not of the learner; bounced is what came back.
+    Unknown is what may or may not have arrived. Deferred is what the server refused because of the sender,
+    not of the learner; bounced is what came back.
 
     Example: mm log demo --json
     """
     if as_json and as_csv:
-        message = "--json and --csv exclude each other."
+        message = "Use either --json or --csv, not both."
         raise typer.BadParameter(message)
     with open_ledger(create=False) as ledger:
         attempts = ledger.history().of_program(check_program(program))
@@ -132,8 +134,11 @@ def show_log(
     if as_csv:
         _print_as_csv(attempts)
         return
+    if not attempts:
+        typer.echo(f"No mail of {program} was sent.")
     for event in (Event.SENT, Event.FAILED, Event.UNKNOWN, Event.DEFERRED, Event.BOUNCED):
-        typer.echo(f"{event:<8} {counts[event]:>8}")
+        if counts[event]:
+            typer.echo(f"{event:<8} {counts[event]:>8}")
     for attempt in attempts:
         if attempt.outcome is not Event.SENT:
             typer.echo(
@@ -151,7 +156,7 @@ class _ReadsByDefault(TyperGroup):
 
 bounces = typer.Typer(
     cls=_ReadsByDefault,
-    help="What came back: `mm bounces PROGRAM PATH...` reads it, as `read` does.",
+    help="Read mails that came back: `mm bounces PROGRAM PATH`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -166,7 +171,9 @@ def read_bounces(
         typer.Argument(metavar="PATH...", help="Mail, .emlx, mbox, ZIP of these, Maildir, or any folder."),
     ],
 ) -> None:
-    """Read mails that came back, and complaints: their addresses get no more mail.
+    """Read mails that came back: their addresses get no more mail.
+
+    Complaints count, too.
 
     Only what was sent counts, of all programs. Reading the same again changes nothing.
 
@@ -185,13 +192,15 @@ def read_bounces(
     for line in tally.lines:
         typer.echo(line)
     for name, value in asdict(tally).items():
-        if name != "lines":
+        if name != "lines" and value:
             typer.echo(f"{value:>8}  {name.replace('_', ' ')}")
 
 
 @bounces.command("forget")
 def forget_bounce(address: OneAddress) -> None:
-    """Let an address be mailed again that works now; what came back before changes nothing more.
+    """Let an address be mailed again that works now.
+
+    What came back before changes nothing more.
 
     Example: mm bounces forget somebody@example.org
     """
@@ -205,7 +214,7 @@ def forget_bounce(address: OneAddress) -> None:
     if had_bounced:
         typer.echo("The address gets mail again.")
     else:
-        typer.echo("Nothing had come back from the address: nothing was changed.")
+        typer.echo("No mail had bounced from the address: nothing was changed.")
 
 
 @app.command()
@@ -216,10 +225,10 @@ def smtp_sink(
         typer.Option(help="Folder for the mails; out/smtp-sink in the project if not given."),
     ] = None,
 ) -> None:
-    """Run a mail server on this machine that delivers nothing and keeps every mail as a file.
+    """Run a mail server that delivers nothing, to try mails with.
 
-    Send to it with MM_SMTP_URL=smtp://localhost:1025; Ctrl-C ends it. It says what it is, so that no mails
-    of a real program count as sent for lying there.
+    It runs on this machine and keeps every mail as a file. Send to it with MM_SMTP_URL=smtp://localhost:1025;
+    Ctrl-C ends it. It says what it is, so that no mails of a real program count as sent for lying there.
 
     Example: mm smtp-sink --port 1025
     """
@@ -273,12 +282,18 @@ def _secret(facts: Program, *, needed: bool) -> str:
 
 
 def _print_counts(counts: dict[str, Any]) -> None:
+    typer.echo(f"{counts['program']}: {counted(counts['would_go_out_now'], 'mail')} would go out now.")
+    _print_group("left out since the build", counts["left_out_since_the_build"])
     typer.echo(
-        f"{counts['program']}: {counts['candidates']} candidates, {counts['mailout']} of them to "
-        f"be mailed at the last build, {counts['would_go_out_now']} now."
+        f"\nAt the last build, {counts['mailout']} of {counts['candidates']} candidates were to be mailed."
     )
-    for name in ("by_set", "by_course", "by_excluded_reason", "left_out_since_the_build"):
-        if counts[name]:
-            typer.echo(f"\n{name.replace('_', ' ')}:")
-        for key, count in sorted(counts[name].items()):
-            typer.echo(f"{count:>8}  {key}")
+    _print_group("by set, at the build", counts["by_set"])
+    _print_group("by course, at the build", counts["by_course"])
+    _print_group("not mailed, at the build, by reason", counts["by_excluded_reason"])
+
+
+def _print_group(title: str, counts: dict[str, int]) -> None:
+    if counts:
+        typer.echo(f"\n{title}:")
+    for key, count in sorted(counts.items()):
+        typer.echo(f"{count:>8}  {key}")

@@ -9,11 +9,10 @@ from types import FrameType
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from mm.mail import mailout
-
-_SECONDS_BETWEEN_LINES = 10
+from mm.config import seconds_from_environment
+from mm.mail.sending import Tally
 
 
 @contextmanager
@@ -37,35 +36,45 @@ def stopping_gently(stop: Flag) -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[mailout.Tally], None]]:
-    """Show how many mails are done: as a bar in a terminal, else as a line now and then."""
-    started = time.monotonic()
+def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield what shows how many are done, of how many, and a few words about it; what: their name.
+
+    It is a line that moves in a terminal; else a line now and then, as MM_PROGRESS_SECONDS says.
+    """
     console = Console()
-
-    def rate(tally: mailout.Tally) -> float:
-        return tally.done / max(time.monotonic() - started, 0.001)
-
     if console.is_terminal:
         columns = (
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
+            TextColumn(what),
+            TextColumn("{task.fields[words]}"),
         )
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("", total=total, rate="")
-            yield lambda tally: bar.update(task, completed=tally.done, rate=f"{rate(tally):.1f} a second")
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=None, words="")
+            yield lambda done, total, words: bar.update(task, completed=done, total=total, words=words)
         return
 
-    next_line = started + _SECONDS_BETWEEN_LINES
+    between = seconds_from_environment("MM_PROGRESS_SECONDS", 10)
+    next_line = time.monotonic() + between
 
-    def line(tally: mailout.Tally) -> None:
+    def line(done: int, total: int, words: str) -> None:
         nonlocal next_line
         if time.monotonic() >= next_line:
-            next_line += _SECONDS_BETWEEN_LINES
-            left = (total - tally.done) / rate(tally)
-            typer.echo(
-                f"{tally.done} of {total} mails, {rate(tally):.1f} a second, about {left:.0f} seconds left"
-            )
+            next_line = time.monotonic() + between
+            typer.echo(f"{done} of {total} {what}, {words}")
 
     yield line
+
+
+@contextmanager
+def progress_of_mails(total: int) -> Iterator[Callable[[Tally], None]]:
+    """Yield what shows how many mails are done, how fast, and how long the rest takes."""
+    started = time.monotonic()
+    with progress("mails") as show:
+
+        def tell(tally: Tally) -> None:
+            rate = tally.done / max(time.monotonic() - started, 0.001)
+            left = (total - tally.done) / rate
+            show(tally.done, total, f"{rate:.1f} a second, about {left:.0f} seconds left")
+
+        yield tell

@@ -2,73 +2,22 @@
 
 import json
 import re
-import subprocess
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mm import days
-from mm.build.combine import combine
-from mm.build.marts import dbt_command
 from mm.build.misplaced import misplaced_reports
 from mm.cli.app import AsJson, ProgramCode, app, warn
-from mm.config import PROJECT, SEEDS, ReaderError, data_dir
+from mm.config import SEEDS, data_dir
 from mm.pages import counted
-from mm.report import downloads
+from mm.report import download_list
 from mm.report.all_programs import write_report_of_all
+from mm.report.downloads import list_runs
 from mm.report.export import Format, export
 from mm.report.program import write_report
 from mm.seeds import check_program
-
-
-class Engine(StrEnum):
-    """Where a program is built: the targets of profiles.yml."""
-
-    LAPTOP = "laptop"
-    CLUSTER = "cluster"
-
-
-@app.command()
-def build(
-    program: ProgramCode,
-    *,
-    engine: Annotated[
-        Engine, typer.Option("--on", help="laptop: DuckDB, here; cluster: the Spark of MM_SPARK_MASTER.")
-    ] = Engine.LAPTOP,
-    as_of: Annotated[
-        str | None,
-        typer.Option(metavar="DAY", help="Build as of a day such as 2026-07-14; today's if not given."),
-    ] = None,
-) -> None:
-    """Build the program's report and mailout from its downloads, as `dbt build` does.
-
-    Examples: mm build demo, mm build demo --as-of 2026-07-14, mm build demo --on cluster
-    """
-    variables = {"program": check_program(program)}
-    if as_of is not None:
-        try:
-            variables["as_of"] = days.read_day(as_of).isoformat()
-        except ValueError as error:
-            message = f"--as-of is {as_of!r}: expected a day such as 2026-07-14."
-            raise ReaderError(message) from error
-    if engine is Engine.CLUSTER:
-        try:
-            from mm.build import cluster  # noqa: PLC0415 - an extra that few have
-        except ModuleNotFoundError as error:
-            message = f"There is no {error.name} here, which a cluster needs: install it with `make cluster`."
-            raise ReaderError(message) from error
-        cluster.build(variables)
-        return
-    # dbt parses anew where the variables are others, so each program has a place of its own for that.
-    place = ["--target-path", f"target/{program}", "--no-write-json"]
-    command = [dbt_command(), "build", *place, "--vars", json.dumps(variables)]
-    done = subprocess.run(command, cwd=PROJECT, check=False)  # noqa: S603 - a checked argument
-    if done.returncode:
-        message = f"The build of {program} did not succeed: dbt's messages above tell why."
-        raise ReaderError(message)
 
 
 @app.command("downloads")
@@ -76,7 +25,7 @@ def show_downloads(
     program: ProgramCode,
     *,
     older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="What is older is to be fetched anew: 12h, 7d or 2w.")
+        str, typer.Option(metavar="TIME", help="Ask again for reports older than this: 12h, 7d or 2w.")
     ] = "7d",
     as_json: AsJson = False,
     as_html: Annotated[
@@ -89,9 +38,10 @@ def show_downloads(
         ),
     ] = None,
 ) -> None:
-    """Say which reports to fetch from edX now, and where: those that are missing or old, of runs that are on.
+    """Say which reports to download from edX now, and where.
 
-    The runs are those of the seeds and of the program's folder; it needs no build.
+    Those are missing or old, of runs that are on. The runs are those of the seeds and of the program's
+    folder; it needs no build.
 
     Examples: mm downloads demo, mm downloads demo --older-than 1d --html
     """
@@ -99,19 +49,19 @@ def show_downloads(
         message = "--out goes with --html."
         raise typer.BadParameter(message)
     now = datetime.now(UTC)
-    runs, unreadable = downloads.list_runs(check_program(program), now=now, older_than=_time(older_than))
+    runs, unreadable = list_runs(check_program(program), now=now, older_than=_time(older_than))
     for sentence in unreadable:
         warn(f"not counted: {sentence}")
     for sentence in misplaced_reports(program, data_dir(), SEEDS):
         warn(sentence)
     if as_json:
-        rows = [downloads.as_json(run, now) for run in runs]
+        rows = [download_list.as_json(run, now) for run in runs]
         typer.echo(json.dumps({"program": program, "runs": rows}, indent=2))
     elif as_html:
-        page = downloads.write_page(program, runs, now=now, out=out)
+        page = download_list.write_page(program, runs, now=now, out=out)
         typer.echo(f"Page written: open {page} in a browser.")
     else:
-        for line in downloads.lines(runs, now):
+        for line in download_list.lines(runs, now):
             typer.echo(line)
 
 
@@ -136,12 +86,14 @@ def draw_report(
         typer.Option("--with-learners", help="Also name the learners with one certificate to go."),
     ] = False,
 ) -> None:
-    """Draw how a program does, or all do, as one HTML file to read, print or hand on; it names no learner.
+    """Draw a program's report, or that of all, as one HTML page.
+
+    It is to be read, printed or handed on, and names no learner.
 
     Examples: mm report demo, mm report --all
     """
     if all_programs is (program is not None):
-        message = "expected a program, such as demo, or --all: one of the two."
+        message = "Name a program, such as demo, or use --all."
         raise typer.BadParameter(message)
     if all_programs and with_learners:
         message = "--with-learners goes with a program, not with --all."
@@ -156,59 +108,37 @@ def draw_report(
 
 
 @app.command("export")
-def export_report(
+def export_table(
     program: ProgramCode,
+    table: Annotated[
+        str | None,
+        typer.Argument(metavar="TABLE", help="A published table, such as mailout; the report if not given."),
+    ] = None,
     *,
     kind: Annotated[
         Format, typer.Option("--format", help="csv or xlsx for a spreadsheet, parquet for other tools.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="File to write; out/PROGRAM/PROGRAM_coursecompletion.* in the project if not given."
-        ),
+        typer.Option(help="File to write; out/PROGRAM/TABLE.* in the project if not given."),
     ] = None,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="CSV: no apostrophe before texts that a spreadsheet would calculate."),
+        typer.Option("--raw", help="CSV: put no apostrophe before texts that look like formulas."),
     ] = False,
 ) -> None:
-    """Write the report, a row per learner, most certificates first.
+    """Write the report, or another published table, to a file.
 
-    Example: mm export demo --format xlsx
+    The report has a row per learner, most certificates first.
+
+    Examples: mm export demo --format xlsx, mm export demo mailout --format csv
     """
     if raw and kind is not Format.CSV:
         message = "--raw goes with --format csv; the other formats hold every text as it is."
         raise typer.BadParameter(message)
-    path, learners = export(program, kind, out, raw=raw)
-    typer.echo(f"{counted(learners, 'learner')} written to {path}. It holds personal data.")
-
-
-@app.command("combine")
-def combine_programs(
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with", metavar="PROGRAM", help="Also take in this program, whose learners are invented."
-        ),
-    ] = None,
-) -> None:
-    """Put the published files of all programs into one, database/all_programs.duckdb.
-
-    Each is as its last build left it; one of another version is named and left out, and so are programs whose
-    learners are invented, unless there is no other. With MM_MASK_SECRET there is also
-    all_programs.masked.duckdb, without names.
-
-    Examples: mm combine, mm combine --with demo
-    """
-    combined = combine(warn, [check_program(program) for program in also or ()])
-    typer.echo(f"Published {' and '.join(map(str, combined.files))}, of {', '.join(combined.programs)}.")
-    if combined.not_built:
-        typer.echo(f"No published file yet: {', '.join(combined.not_built)}.")
-    for program in combined.invented:
-        typer.echo(
-            f"{program} is left out, as its learners are invented: `mm combine --with {program}` takes it."
-        )
+    done = export(program, kind, out, table=table, raw=raw)
+    private = " It holds personal data." if done.is_personal else ""
+    typer.echo(f"{counted(done.rows, 'row' if table else 'learner')} written to {done.path}.{private}")
 
 
 def _time(text: str) -> timedelta:

@@ -7,10 +7,11 @@ import typer
 
 from mm.cli.app import ProgramCode, app, open_ledger
 from mm.cli.mails import renderer_of
-from mm.cli.progress import progress, stopping_gently
+from mm.cli.progress import progress_of_mails, stopping_gently
 from mm.config import ReaderError
 from mm.ledger.history import Event
 from mm.mail import mailout
+from mm.mail import sending as mailing
 from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.render import Renderer, mail_address
 from mm.mail.sender import Sender
@@ -18,40 +19,42 @@ from mm.mail.server import server_from_environment
 from mm.pages import counted
 from mm.published import Candidate
 
+Confirm = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Send only if exactly N mails would go out now.")
+]
+To = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Send to this test address only, and record nothing."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="With --to: how many mails (3).")]
+PerSecond = Annotated[
+    float | None, typer.Option(min=0.001, metavar="N", help="Send at most so many mails a second.")
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Allow no encryption and an untrusted certificate.")
+]
+ResendUnknown = Annotated[
+    bool, typer.Option("--resend-unknown", help="Also resend mails whose outcome is unknown.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Connect and log in, but send and record nothing."),
+]
+
 
 @app.command()
 def send(  # noqa: PLR0913 - one argument for each option
     program: ProgramCode,
     *,
-    confirm: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="Send, if exactly N mails would go out now."),
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Send to this test address only, and record nothing."),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="With --to: how many mails (3).")
-    ] = None,
-    per_second: Annotated[
-        float | None,
-        typer.Option(min=0.001, metavar="N", help="Send at most so many mails a second."),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option("--insecure", help="Do without STARTTLS and a trusted certificate."),
-    ] = False,
-    resend_unknown: Annotated[
-        bool,
-        typer.Option("--resend-unknown", help="Also send what may or may not have arrived before."),
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Go all the way, connection and login included; record nothing."),
-    ] = False,
+    confirm: Confirm = None,
+    to: To = None,
+    limit: Limit = None,
+    per_second: PerSecond = None,
+    insecure: Insecure = False,
+    resend_unknown: ResendUnknown = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Say how many mails would go out now and by which server; send them with --confirm or --to.
+    """Send the mails; without --confirm or --to, say how many.
 
     MM_SMTP_URL names the server, MM_UNSUBSCRIBE_SECRET is what the unsubscribe links are made with.
     The mails of a program that is not invented go to no `mm smtp-sink`, but with --to.
@@ -60,7 +63,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     Examples: mm send demo, mm send demo --to me@example.org --limit 3, mm send demo --confirm 120
     """
     if (to is not None) + (confirm is not None) + dry_run > 1:
-        message = "--to, --dry-run and --confirm exclude each other: test first, then send."
+        message = "Use only one of --to, --dry-run and --confirm: test first, then send."
         raise typer.BadParameter(message)
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."
@@ -70,26 +73,32 @@ def send(  # noqa: PLR0913 - one argument for each option
     stop = Flag()
     to_sink = to is not None or renderer.is_of_invented
     sender = Sender(server, insecure=insecure, stop=stop, to_sink=to_sink)
-    if confirm is None:
-        with open_ledger(create=False) as ledger:
-            not_mailed = WhoIsNotMailed(program, ledger)
-            selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
-        if to is not None:
-            _send_tests(selection.mails[: limit or 3], renderer, sender, to)
-            return
-        _check_all(selection.mails, renderer)
-        count = len(selection.mails)
-        _print_left_out(selection)
-        if dry_run:
-            with sender:
-                typer.echo("The mail server lets us in.")
-        typer.echo(f"{counted(count, 'mail')} would go out now, by {server}. Nothing was sent.")
-        again = " --resend-unknown" if resend_unknown else ""
-        typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
+    if confirm is not None:
+        _send_all(
+            program,
+            confirm,
+            renderer,
+            sender,
+            per_second=per_second,
+            resend_unknown=resend_unknown,
+            stop=stop,
+        )
         return
-    _send_all(
-        program, confirm, renderer, sender, per_second=per_second, resend_unknown=resend_unknown, stop=stop
-    )
+    with open_ledger(create=False) as ledger:
+        not_mailed = WhoIsNotMailed(program, ledger)
+        selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
+    if to is not None:
+        _send_tests(selection.mails[: limit or 3], renderer, sender, to)
+        return
+    _check_all(selection.mails, renderer)
+    _print_left_out(selection)
+    if dry_run:
+        with sender:
+            typer.echo("The mail server lets us in.")
+    count = len(selection.mails)
+    typer.echo(f"{counted(count, 'mail')} would go out now, by {server}. Nothing was sent.")
+    again = " --resend-unknown" if resend_unknown else ""
+    typer.echo(f"To send them: mm send {program} --confirm {count}{again}")
 
 
 def _send_all(  # noqa: PLR0913 - what `mm send` was told
@@ -115,8 +124,8 @@ def _send_all(  # noqa: PLR0913 - what `mm send` was told
         if not selection.mails:
             typer.echo("There is nothing to send.")
             return
-        with stopping_gently(stop), sender, progress(confirm) as show:
-            tally = mailout.send(
+        with stopping_gently(stop), sender, progress_of_mails(confirm) as show:
+            tally = mailing.send(
                 selection.mails,
                 renderer,
                 sender,
@@ -127,13 +136,16 @@ def _send_all(  # noqa: PLR0913 - what `mm send` was told
                 stop=stop,
                 progress=show,
             )
-    deferred = f"{tally.deferred} deferred, " if tally.deferred else ""
-    too_late = f"{tally.too_late} too late (a last day is over), " if tally.too_late else ""
-    typer.echo(
-        f"{tally.sent} sent, {tally.failed} failed, {tally.unknown} unknown, {deferred}"
-        f"{tally.left_out} left out (unsubscribed or mailed meanwhile), {too_late}"
-        f"{confirm - tally.done} not reached."
-    )
+    counts = {
+        "sent": tally.sent,
+        "failed": tally.failed,
+        "unknown": tally.unknown,
+        "deferred": tally.deferred,
+        "left out (unsubscribed or mailed meanwhile)": tally.left_out,
+        "too late (a last day is over)": tally.too_late,
+        "not reached": confirm - tally.done,
+    }
+    typer.echo(f"{', '.join(f'{count} {what}' for what, count in counts.items() if count)}.")
     if tally.stopped:
         raise ReaderError(tally.stopped)
     if tally.sent + tally.left_out + tally.too_late < confirm:

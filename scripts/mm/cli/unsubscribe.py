@@ -18,7 +18,7 @@ from mm.published import read_program
 from mm.unsubscribe.check import check
 
 unsubscribe = typer.Typer(
-    help="Who asked for no more mail, and the page that the unsubscribe links lead to.",
+    help="Opt-outs, and the page that the links in mails lead to.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,9 +29,10 @@ app.add_typer(unsubscribe, name="unsubscribe")
 def serve_page(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8025,
 ) -> None:
-    """Run the page on this machine, for a web server with TLS in front of it; Ctrl-C ends it.
+    """Run the page on this machine; Ctrl-C ends it.
 
-    MM_UNSUBSCRIBE_SECRET is what the links are made with. Who unsubscribes is put into the ledger.
+    A web server with TLS belongs in front of it. MM_UNSUBSCRIBE_SECRET is what the links are made with. Who
+    unsubscribes is put into the ledger.
 
     Example: mm unsubscribe serve --port 8025
     """
@@ -44,9 +45,10 @@ def serve_page(
 
 @unsubscribe.command("check")
 def check_page(program: ProgramCode) -> None:
-    """Ask the program's page as mail programs do, for a made-up address: whether it knows its links.
+    """Ask the program's page, as mail programs do, if it works.
 
-    MM_UNSUBSCRIBE_SECRET is what they are made with. The exit code is 1 where it would lose an opt-out.
+    It asks for a made-up address, whether the page knows its links. MM_UNSUBSCRIBE_SECRET is what they are
+    made with. The exit code is 1 where it would lose an opt-out.
 
     Example: mm unsubscribe check demo
     """
@@ -58,7 +60,9 @@ def check_page(program: ProgramCode) -> None:
 
 @unsubscribe.command("list")
 def list_opt_outs() -> None:
-    """Print who gets no mail for having asked for none, by the ledger or data/unsubscribed.csv, as CSV.
+    """Print as CSV who gets no mail for having asked for none.
+
+    It is by the ledger or data/unsubscribed.csv.
 
     Example: mm unsubscribe list > opted_out.csv
     """
@@ -75,7 +79,7 @@ def list_opt_outs() -> None:
 
 @unsubscribe.command("add")
 def add_opt_out(address: OneAddress) -> None:
-    """Write an address down that asked for no more mail, such as by phone.
+    """Opt out an address that asked for it, such as by phone.
 
     Example: mm unsubscribe add somebody@example.org
     """
@@ -86,7 +90,9 @@ def add_opt_out(address: OneAddress) -> None:
 
 @unsubscribe.command("undo")
 def undo_opt_out(address: OneAddress) -> None:
-    """Take an opt-out back, whoever said it: on the page, by a complaint or with `add`.
+    """Take an opt-out back, wherever it is from.
+
+    It may be from the page, a complaint or `add`.
 
     Example: mm unsubscribe undo somebody@example.org
     """
@@ -107,7 +113,9 @@ def undo_opt_out(address: OneAddress) -> None:
 
 @unsubscribe.command("export")
 def export_opt_outs() -> None:
-    """Print all opt-outs and takings back of the ledger, as CSV, for `import` on another machine.
+    """Print the ledger's opt-outs as CSV, for `import` elsewhere.
+
+    Opt-outs that were taken back are in it, too.
 
     Example: mm unsubscribe export > from_the_page.csv
     """
@@ -123,7 +131,9 @@ def import_opt_outs(
         typer.Argument(metavar="FILE", encoding="utf-8-sig", help="What `export` wrote; -: standard input."),
     ],
 ) -> None:
-    """Add what `export` wrote on another machine; in any order, and the same file twice is once.
+    """Add what `export` wrote on another machine.
+
+    The order does not matter, and the same file twice is once.
 
     Example: ssh page mm unsubscribe export | mm unsubscribe import -
     """

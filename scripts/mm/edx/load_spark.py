@@ -79,6 +79,10 @@ def load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> Non
         _REPORT_FILES,
         [(*report.row(f"file:{report.location}"), digests.get(report.file_id)) for report in reports],
     )
+    _make_views(spark, schema, reports)
+
+
+def _make_views(spark: SparkSession, schema: str, reports: list[Report]) -> None:
     # Of a file that cannot be read to its end, what was read before counts for nothing.
     refused = ", ".join(str(report.file_id) for report in reports if report.refused) or "-1"
     for kind, columns in COLUMNS.items():

@@ -9,53 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from mm.build import inputs
-from mm.config import PROJECT, TEMPLATES, ReaderError, data_dir, database_dir
-from mm.database import connect_limited
+from mm.config import PROJECT, ReaderError, data_dir
 from mm.days import day_of, end_of, read_day
-from mm.edx.file import Report, refusing
-from mm.edx.identify import identify
 from mm.edx.kinds import GRADE_REPORT, PROFILE_REPORT
-from mm.edx.load_duckdb import load, prepare_tables
-from mm.report.export import whole_file
+from mm.report.newest_downloads import KINDS, read_newest
 from mm.report.run_times import when
 from mm.seeds import check_program, check_seeds, longest_prefix, prefixes_of, rows_of
 
-KINDS = (GRADE_REPORT, PROFILE_REPORT)
 _ROLES = ("current", "coming", "past")
 _LMS_BASE = "https://courses.edx.org"
 # A certificate that is not there by then may never be: its learner has no verified name, or it was revoked.
 _UNTIL_DELIVERED = timedelta(days=60)
-_UNDELIVERED = """
-    select file_id, bool_or(certificate_eligible = 'Y' and certificate_delivered = 'N')
-    from edx.grade_report
-    group by file_id
-"""
-# What stg_edx__grade_report_rows.sql and stg_edx__profile_report_rows.sql reject, beside damaged lines.
-_UNUSABLE = """
-    select file_id, count(*)
-    from (
-        select file_id from edx.damaged_rows
-        union all
-        select file_id from edx.grade_report
-        where
-            student_id is null
-            or coalesce(grade, -1) not between 0 and 2
-            or certificate_eligible not in ('Y', 'N')
-            or certificate_delivered not in ('Y', 'N')
-        union all
-        select file_id from edx.student_profile_info
-        where student_id is null
-    )
-    group by file_id
-"""
-# A stamp that is further ahead is a mistake, as it is for a build.
-_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +81,7 @@ def list_runs(
     for row in rows_of("course_runs", seeds):
         instance = row["course_instance"]
         known.setdefault(instance.lower(), _Known(instance)).rows.append(row)
-    reports, unreadable = _read(inputs.reports(program, data_dir(), seeds), now)
+    reports, unreadable = read_newest(inputs.reports(program, data_dir(), seeds), now)
     for report, undelivered in reports:
         instance, stamp = report.course_instance or "", (report.reported_at or now).replace(tzinfo=UTC)
         run = known.setdefault(instance.lower(), _Known(instance))
@@ -134,81 +101,6 @@ def list_runs(
     return runs, unreadable
 
 
-def lines(runs: list[Run], now: datetime) -> Iterator[str]:
-    """Give the runs as a table, and then where to fetch what."""
-    rows = [("run", "role", "state", "grade report", "profile report")]
-    rows += [
-        (
-            run.course_instance,
-            ", ".join(run.roles) or "-",
-            run.state,
-            *(age(run.newest.get(kind), now) for kind in KINDS),
-        )
-        for run in runs
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    due = [run for run in runs if run.to_fetch]
-    yield "\nTo fetch now:" if due else "\nThere is nothing to fetch now."
-    for run in due:
-        yield f"{run.course_instance}: {words(run.to_fetch)}"
-        yield f"  {run.link or 'its page on edX, which the prefix of its course does not tell'}"
-
-
-def as_json(run: Run, now: datetime) -> dict[str, Any]:
-    """Return a run as JSON has it: days and times as ISO texts, ages in days, null for what is not known."""
-    return {
-        "course": run.course,
-        "course_instance": run.course_instance,
-        "roles": run.roles,
-        "starts_on": run.starts_on and run.starts_on.isoformat(),
-        "ends_on": run.ends_on and run.ends_on.isoformat(),
-        "state": run.state,
-        "newest": {
-            kind: {
-                "reported_at": moment.isoformat(),
-                "age_days": round((now - moment) / timedelta(days=1), 2),
-            }
-            for kind, moment in sorted(run.newest.items())
-        },
-        "to_fetch": run.to_fetch,
-        "link": run.link,
-    }
-
-
-def write_page(program: str, runs: list[Run], *, now: datetime, out: Path | None = None) -> Path:
-    """Write the runs as a page with links to click, and return its file.
-
-    out None: out/<program>/downloads.html in the project. OSError where it cannot be written; then it is as
-    it was.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"age": lambda moment: age(moment, now), "words": words}
-    page = environment.get_template("downloads.html.j2").render(
-        program=program, runs=runs, now=now.astimezone(UTC), kinds=KINDS
-    )
-    out = out or PROJECT / "out" / program / "downloads.html"
-    with whole_file(out) as draft:
-        draft.write_text(page, encoding="utf-8")
-    return out
-
-
-def age(moment: datetime | None, now: datetime) -> str:
-    """Return how old a download is, in words; None: there is none."""
-    if moment is None:
-        return "missing"
-    days = max(now - moment, timedelta()).days
-    return "1 day" if days == 1 else f"{days} days" if days else "under a day"
-
-
-def words(kinds: Iterable[str]) -> str:
-    """Return kinds of report as edX's page calls them, one after the other."""
-    return ", ".join("grade report" if kind == GRADE_REPORT else "profile information" for kind in kinds)
-
-
 def _lms_base(program: str, seeds: Path) -> str:
     check_program(program, seeds)
     [row, *_] = (row for row in rows_of("programs", seeds) if row["program"] == program)
@@ -219,53 +111,6 @@ def _lms_base(program: str, seeds: Path) -> str:
         )
         raise ReaderError(message)
     return base.rstrip("/")
-
-
-def _read(found: Iterable[Report], now: datetime) -> tuple[list[tuple[Report, bool]], list[str]]:
-    """Return the newest report of each run and kind that a build would read, and why it would not others.
-
-    With each stands whether it has learners who are eligible and have no certificate yet.
-    """
-    reports: dict[tuple[str, str], list[Report]] = {}
-    unreadable = []
-    for report in found:
-        with refusing(report):
-            identify(report)
-        if report.kind not in KINDS or report.ignored or report.is_gone or not report.reported_at:
-            continue
-        if not report.refused and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD:
-            report.refused = "its stamp is more than a day ahead of now"
-        if report.refused:
-            unreadable.append(f"{report.path}: {report.refused}.")
-        else:
-            reports.setdefault(((report.course_instance or "").lower(), report.kind), []).append(report)
-    for downloads in reports.values():
-        downloads.sort(key=lambda report: report.reported_at or now)
-    read = []
-    while newest := [downloads.pop() for downloads in reports.values() if downloads]:
-        opened = _opened(newest)
-        for report in newest:
-            if report.refused:
-                unreadable.append(f"{report.path}: {report.refused}.")
-            elif not report.is_gone:
-                read.append((report, opened.get(report.file_id, False)))
-                reports.pop(((report.course_instance or "").lower(), report.kind))
-    return read, unreadable
-
-
-def _opened(reports: list[Report]) -> dict[int, bool]:
-    """Read reports as a build does, which notes in each why it is refused; return by file _UNDELIVERED."""
-    with connect_limited() as connection:
-        # What has no room in memory is of learners.
-        connection.execute("set temp_directory = $1", [str(database_dir() / "working" / "downloads.tmp")])
-        prepare_tables(connection)
-        load(connection, reports)
-        unusable = dict(connection.execute(_UNUSABLE).fetchall())
-        for report in reports:
-            count, total = unusable.get(report.file_id, 0), report.row_count or 0
-            if not report.refused and count and (count == total or (count > 1 and count * 10 > total)):
-                report.refused = f"{count} of its {total} rows cannot be used: download it again"
-        return dict(connection.execute(_UNDELIVERED).fetchall())
 
 
 def _prefix(run: _Known, prefixes: dict[str, dict[str, str]]) -> str | None:

@@ -4,7 +4,7 @@ Each such place is a line on standard output, `file:line: what became what`. It 
 none can be: the two may mean the same. A place counts as noticed where a unit test of its model fails or,
 if none does, where the demo program no longer builds or one of its data tests fails.
 
-Example: python scripts/mutate.py models/marts/mailout
+Example: python tools/mutate.py models/marts/mailout
 """
 
 import os

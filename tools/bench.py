@@ -1,6 +1,6 @@
 """Measure what the project costs, each case in turn with a floor that does the bare work.
 
-Example: python scripts/bench.py --scale 0.01 --case full --case render
+Example: python tools/bench.py --scale 0.01 --case full --case render
 
 Data are generated into the folder once and kept there; databases are removed after each case. At scale
 1 the data take 5 GB, and as much again while a case runs. Seconds are the best of the rounds, in
@@ -40,7 +40,7 @@ from typer import Option
 
 from mm.days import in_words, today
 from mm.ledger.ledger import Ledger
-from mm.mail import mailout
+from mm.mail import sending
 from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.render import Renderer
 from mm.mail.sender import Sender
@@ -826,7 +826,7 @@ def send_seconds(count: int, port: int) -> float:
     server = Server("127.0.0.1", port, smtps=False, user=None, password="")
     with Ledger() as ledger, Sender(server, insecure=False, stop=stop) as sender:
         started = time.perf_counter()
-        tally = mailout.send(
+        tally = sending.send(
             *(mails, ready, sender, ledger, WhoIsNotMailed("demo", ledger)),
             per_second=None,
             resend_unknown=False,
