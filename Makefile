@@ -35,7 +35,7 @@ test-bi: $(INSTALLED) $(SUPERSET)/.installed
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses scripts/mm/build/combined
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses scripts/mm/build/combined scripts/mm/report/sql
 
 # Dashboards on a published file, on this machine alone, until Ctrl-C: `make superset PROGRAM=buslead PORT=8089`.
 superset: $(SUPERSET)/.installed

@@ -67,11 +67,16 @@
     )::integer
 {%- endmacro %}
 
-{#- Whether a grade report's row tells of a certificate. Until June 2018 edX called all passing auditors
-    eligible; since then it says so of an auditor only where somebody put the learner on a list. -#}
+{#- Whether a grade report is of a time when edX called all passing auditors certificate-eligible; since then
+    it says so of an auditor only where somebody put the learner on a list. -#}
+{% macro calls_auditors_eligible(reported_at) -%}
+    {{ reported_at }} < timestamp '2018-06-01'
+{%- endmacro %}
+
+{#- Whether a grade report's row tells of a certificate. -#}
 {% macro tells_of_certificate(certificate_eligible, enrollment_track, reported_at) -%}
     {{ certificate_eligible }} = 'Y'
-    and (coalesce({{ enrollment_track }}, '') != 'audit' or {{ reported_at }} >= timestamp '2018-06-01')
+    and (coalesce({{ enrollment_track }}, '') != 'audit' or not {{ calls_auditors_eligible(reported_at) }})
 {%- endmacro %}
 
 {#- Whether a learner has left a run: has a status, as old reports do not, and another than enrolled. -#}

@@ -13,8 +13,10 @@ from mm.cli.app import AsJson, ProgramCode, app, warn
 from mm.config import SEEDS, data_dir
 from mm.pages import counted
 from mm.report import download_list
+from mm.report.all_programs import write_report_of_all
 from mm.report.downloads import list_runs
 from mm.report.export import Format, export
+from mm.report.program import write_report
 from mm.seeds import check_program
 
 
@@ -96,10 +98,6 @@ def draw_report(
     if all_programs and with_learners:
         message = "--with-learners goes with a program, not with --all."
         raise typer.BadParameter(message)
-    # The plotting library takes as long to load as all the rest together.
-    from mm.report.all_programs import write_report_of_all  # noqa: PLC0415
-    from mm.report.program import write_report  # noqa: PLC0415
-
     now = datetime.now(UTC)
     if program is None:
         path = write_report_of_all(out, now=now)
