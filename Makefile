@@ -14,7 +14,7 @@ PORT ?= 8088
 .PHONY: build test test-all test-bi test-cluster lint docs superset cluster bench mutate differential demo-data lock clean
 
 build: $(INSTALLED)
-	$(BIN)/dbt build
+	$(BIN)/mm build demo
 	$(BIN)/python scripts/show_report.py demo
 
 # One process per core, each with the tests of some files.
@@ -35,7 +35,7 @@ test-bi: $(INSTALLED) $(SUPERSET)/.installed
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses scripts/mm/build/combined
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests macros analyses scripts/mm/build/combined scripts/mm/report/sql
 
 # Dashboards on a published file, on this machine alone, until Ctrl-C: `make superset PROGRAM=buslead PORT=8089`.
 superset: $(SUPERSET)/.installed
@@ -51,11 +51,11 @@ differential: $(INSTALLED) $(CLUSTER)
 
 # Some gigabytes and many minutes: ours against hand-written floors, as a table and as out/bench.json.
 bench: $(INSTALLED)
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python tools/bench.py
 
 # Break the SQL in one place at a time, and print what dbt's own tests do not notice: half an hour and more.
 mutate: $(INSTALLED)
-	$(BIN)/python scripts/mutate.py
+	$(BIN)/python tools/mutate.py
 
 # One page of every table and column, of the demo; it can be opened from the disk.
 docs: build
@@ -92,7 +92,7 @@ $(VENV)/clients/%: tests/clients/%.txt $(INSTALLED)
 # The invented downloads under data/demo/, the same bytes every time.
 demo-data: $(INSTALLED)
 	rm -rf data/demo
-	$(BIN)/python scripts/generate_reports.py data/demo --learners 400
+	$(BIN)/python tools/generate_reports.py data/demo --learners 400
 
 COMPILE := uv pip compile --universal --no-strip-extras --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links

@@ -1,86 +1,86 @@
 {#- What each engine says in its own way: DuckDB's form, then Spark's. All arguments are SQL. -#}
 
 {#- Whether a text as a whole is what a pattern describes. -#}
-{% macro is_all(text, pattern) -%}
-    {{ return(adapter.dispatch('is_all')(text, pattern)) }}
+{% macro matches(text, pattern) -%}
+    {{ return(adapter.dispatch('matches')(text, pattern)) }}
 {%- endmacro %}
-{% macro duckdb__is_all(text, pattern) -%}
+{% macro duckdb__matches(text, pattern) -%}
     regexp_full_match({{ text }}, {{ pattern }})
 {%- endmacro %}
 {#- Java's $ also stands before a last line break. -#}
-{% macro spark__is_all(text, pattern) -%}
-    ({{ text }} rlike concat('\\A(?:', {{ in_java(pattern) }}, ')\\z'))
+{% macro spark__matches(text, pattern) -%}
+    ({{ text }} rlike concat('\\A(?:', {{ escape_for_java(pattern) }}, ')\\z'))
 {%- endmacro %}
 
 {#- Whether some part of a text is what a pattern describes. -#}
-{% macro has_part(text, pattern) -%}
-    {{ return(adapter.dispatch('has_part')(text, pattern)) }}
+{% macro contains_match(text, pattern) -%}
+    {{ return(adapter.dispatch('contains_match')(text, pattern)) }}
 {%- endmacro %}
-{% macro duckdb__has_part(text, pattern) -%}
+{% macro duckdb__contains_match(text, pattern) -%}
     regexp_matches({{ text }}, {{ pattern }})
 {%- endmacro %}
-{% macro spark__has_part(text, pattern) -%}
-    ({{ text }} rlike {{ in_java(pattern) }})
+{% macro spark__contains_match(text, pattern) -%}
+    ({{ text }} rlike {{ escape_for_java(pattern) }})
 {%- endmacro %}
 
 {#- A text with the part that a pattern describes written anew; $1 is what its first group found. -#}
-{% macro rewritten(text, pattern, as) -%}
-    {{ return(adapter.dispatch('rewritten')(text, pattern, as)) }}
+{% macro replace_match(text, pattern, as) -%}
+    {{ return(adapter.dispatch('replace_match')(text, pattern, as)) }}
 {%- endmacro %}
-{% macro duckdb__rewritten(text, pattern, as) -%}
+{% macro duckdb__replace_match(text, pattern, as) -%}
     regexp_replace({{ text }}, {{ pattern }}, replace({{ as }}, '$', '\'))
 {%- endmacro %}
-{% macro spark__rewritten(text, pattern, as) -%}
-    regexp_replace({{ text }}, {{ in_java(pattern) }}, {{ as }})
+{% macro spark__replace_match(text, pattern, as) -%}
+    regexp_replace({{ text }}, {{ escape_for_java(pattern) }}, {{ as }})
 {%- endmacro %}
 
 {#- A text as Spark reads it, where a \ says something of the letter behind it. -#}
-{% macro in_java(text) -%}
+{% macro escape_for_java(text) -%}
     {{ return(text | replace('\\', '\\\\')) }}
 {%- endmacro %}
 
 {#- The value of the row with the highest rank, NULL if it is NULL there. -#}
-{% macro value_at_highest(value, rank) -%}
-    {{ return(adapter.dispatch('value_at_highest')(value, rank)) }}
+{% macro value_at_max(value, rank) -%}
+    {{ return(adapter.dispatch('value_at_max')(value, rank)) }}
 {%- endmacro %}
 {#- DuckDB's max_by passes over rows without a value. -#}
-{% macro duckdb__value_at_highest(value, rank) -%}
+{% macro duckdb__value_at_max(value, rank) -%}
     arg_max_null({{ value }}, {{ rank }})
 {%- endmacro %}
-{% macro spark__value_at_highest(value, rank) -%}
+{% macro spark__value_at_max(value, rank) -%}
     max_by({{ value }}, {{ rank }})
 {%- endmacro %}
 
 {#- The texts of a group's rows in one, in an order; NULL where there is none. -#}
-{% macro joined(text, between, order_by) -%}
-    {{ return(adapter.dispatch('joined')(text, between, order_by)) }}
+{% macro string_agg(text, between, order_by) -%}
+    {{ return(adapter.dispatch('string_agg')(text, between, order_by)) }}
 {%- endmacro %}
-{% macro duckdb__joined(text, between, order_by) -%}
+{% macro duckdb__string_agg(text, between, order_by) -%}
     string_agg({{ text }}, {{ between }} order by {{ order_by }} asc)
 {%- endmacro %}
-{% macro spark__joined(text, between, order_by) -%}
+{% macro spark__string_agg(text, between, order_by) -%}
     listagg({{ text }}, {{ between }}) within group (order by {{ order_by }} asc)
 {%- endmacro %}
 
 {#- The values of a group's rows as a list, in an order. -#}
-{% macro list_in_order(value, order_by) -%}
-    {{ return(adapter.dispatch('list_in_order')(value, order_by)) }}
+{% macro ordered_list(value, order_by) -%}
+    {{ return(adapter.dispatch('ordered_list')(value, order_by)) }}
 {%- endmacro %}
-{% macro duckdb__list_in_order(value, order_by) -%}
+{% macro duckdb__ordered_list(value, order_by) -%}
     list({{ value }} order by {{ order_by }} asc)
 {%- endmacro %}
-{% macro spark__list_in_order(value, order_by) -%}
+{% macro spark__ordered_list(value, order_by) -%}
     transform(array_sort(collect_list(struct({{ order_by }} as rank, {{ value }} as value))), row -> row.value)
 {%- endmacro %}
 
 {#- The elements of a list, a row for each. -#}
-{% macro each_of(list) -%}
-    {{ return(adapter.dispatch('each_of')(list)) }}
+{% macro unnest_list(list) -%}
+    {{ return(adapter.dispatch('unnest_list')(list)) }}
 {%- endmacro %}
-{% macro duckdb__each_of(list) -%}
+{% macro duckdb__unnest_list(list) -%}
     unnest({{ list }})
 {%- endmacro %}
-{% macro spark__each_of(list) -%}
+{% macro spark__unnest_list(list) -%}
     explode({{ list }})
 {%- endmacro %}
 
@@ -106,13 +106,13 @@
 {%- endmacro %}
 {#- Without the pattern, DuckDB reads `infinity`, and Spark `now`, `10:00` and `2020`. -#}
 {% macro duckdb__utc_timestamp(text) -%}
-    (if({{ is_all(text, a_time()) }}, try_cast({{ text }} as timestamptz), null) at time zone 'UTC')
+    (if({{ matches(text, a_time()) }}, try_cast({{ text }} as timestamptz), null) at time zone 'UTC')
 {%- endmacro %}
 {% macro spark__utc_timestamp(text) -%}
     if(
-        {{ is_all(text, a_time()) }},
+        {{ matches(text, a_time()) }},
         -- a time without seconds has no offset there
-        try_cast({{ rewritten(text, "'^([^:]*:[0-9]{2})((?:[ Z+-].*)?)$'", "'$1:00$2'") }} as timestamp),
+        try_cast({{ replace_match(text, "'^([^:]*:[0-9]{2})((?:[ Z+-].*)?)$'", "'$1:00$2'") }} as timestamp),
         null
     )
 {%- endmacro %}
@@ -123,33 +123,28 @@
     '\s*{{ date }}(?:[ T]{{ time }}{{ offset }}?)?\s*'
 {%- endmacro %}
 
-{#- The lines of the files at `paths`, to select from: path, line (from 1), text. -#}
-{% macro lines_of_files(paths) -%}
-    {{ return(adapter.dispatch('lines_of_files')(paths)) }}
+{#- The lines of the files that a table names in `path`, to select from: path, line (from 1), text. What a
+    model reads so has name_files() as its pre-hook: both engines must know files before a statement begins. -#}
+{% macro lines_of_files(table) -%}
+    {{ return(adapter.dispatch('lines_of_files')(table)) }}
 {%- endmacro %}
-{% macro duckdb__lines_of_files(paths) -%}
-    {%- set literals = [] -%}
-    {%- for path in paths -%}
-        {#- read_text takes patterns: in a pattern of one letter, that letter means itself -#}
-        {%- set pattern = path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') -%}
-        {%- do literals.append("'" ~ pattern | replace("'", "''") ~ "'") -%}
-    {%- endfor -%}
+{% macro duckdb__lines_of_files(table) -%}
     (
         select
             filename as path,
             unnest(string_split(content, chr(10))) as text,
             generate_subscripts(string_split(content, chr(10)), 1) as line
-        from read_text([{{ literals | join(', ') }}]::varchar [])
+        from read_text(getvariable('files'))
     )
 {%- endmacro %}
 {#- Spark's readers of text know no lines' numbers, so a file comes as one cell. -#}
-{% macro spark__lines_of_files(paths) -%}
+{% macro spark__lines_of_files(table) -%}
     {%- set files = ["select '' as path, '' as content where false"] -%}
-    {%- for path in paths -%}
+    {%- for path in column_values(table, 'path', where='path is not null') -%}
         {#- a path is a pattern here: what is none has a \ before it -#}
         {%- set pattern = modules.re.sub('([][*?{}])', '\\\\\\1', path) -%}
         {%- do files.append(
-            "select '" ~ in_java(path) | replace("'", "''") ~ "' as path, decode(content, 'UTF-8') as content"
+            "select '" ~ escape_for_java(path) | replace("'", "''") ~ "' as path, decode(content, 'UTF-8') as content"
             ~ ' from binaryfile.`' ~ pattern | replace('`', '``') ~ '`'
         ) -%}
     {%- endfor -%}
@@ -163,14 +158,28 @@
     )
 {%- endmacro %}
 
-{#- A seed's row as a number that is higher the later the row stands in the file. -#}
-{% macro row_in_file() -%}
-    {{ return(adapter.dispatch('row_in_file')()) }}
+{% macro name_files(table) -%}
+    {{ return(adapter.dispatch('name_files')(table)) }}
 {%- endmacro %}
-{% macro duckdb__row_in_file() -%}
+{% macro duckdb__name_files(table) -%}
+    {#- read_text takes patterns: in a pattern of one letter, that letter means itself -#}
+    set variable files = (
+        select coalesce(list(distinct regexp_replace(path, '([[*?])', '[\1]', 'g')), []) from {{ table }}
+        where path is not null
+    )
+{%- endmacro %}
+{#- A statement of Spark names them itself. -#}
+{% macro spark__name_files(table) -%}
+{%- endmacro %}
+
+{#- A seed's row as a number that is higher the later the row stands in the file. -#}
+{% macro seed_row_number() -%}
+    {{ return(adapter.dispatch('seed_row_number')()) }}
+{%- endmacro %}
+{% macro duckdb__seed_row_number() -%}
     row_number() over ()
 {%- endmacro %}
-{% macro spark__row_in_file() -%}
+{% macro spark__seed_row_number() -%}
     monotonically_increasing_id()
 {%- endmacro %}
 
@@ -181,7 +190,7 @@
     {%- for row in agate_table.rows -%}
         {%- set cells = [] -%}
         {%- for cell in row -%}
-            {%- set text = "'" ~ in_java(cell | string) | replace("'", "''") ~ "'" -%}
+            {%- set text = "'" ~ escape_for_java(cell | string) | replace("'", "''") ~ "'" -%}
             {%- do cells.append('null' if cell is none else text) -%}
         {%- endfor -%}
         {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}

@@ -25,7 +25,7 @@
 {%- endmacro %}
 
 {#- What such a table runs first, with the same condition as its rows: what is made anew goes. -#}
-{% macro forget(condition) -%}
+{% macro delete_where(condition) -%}
     {%- if is_incremental() -%}
         delete from {{ this }} where {{ condition }}
     {%- endif -%}

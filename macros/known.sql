@@ -2,7 +2,7 @@
 
 {#- A country as edX has it, a code of two letters. -#}
 {% macro known_country(country) -%}
-    case when not {{ is_all(country, "'[A-Za-z]{2}'") }} then 'unknown' else {{ country }} end
+    case when not {{ matches(country, "'[A-Za-z]{2}'") }} then 'unknown' else {{ country }} end
 {%- endmacro %}
 
 {#- An enrollment track; in_seed: the same one where seeds/enrollment_tracks.csv has it, else NULL. -#}

@@ -7,7 +7,7 @@
 {% endmacro %}
 {% macro duckdb__publish() %}
     {#- Before any condition: dbt learns here, as it parses, what this needs. -#}
-    {%- set report_files = ref('int_report_files_placed') -%}
+    {%- set report_files = ref('int_report_files_judged') -%}
     {%- if execute and flags.WHICH == 'build' -%}
         {%- set bad_ends = ['error', 'fail', 'skipped', 'runtime error'] -%}
         {%- set failed = results | selectattr('status', 'in', bad_ends) | list -%}
@@ -20,7 +20,7 @@
         {%- if failed or missing -%}
             {%- set is_there = run_query("select 1 from glob('" ~ file | replace("'", "''") ~ "')") | length -%}
             {%- set why = 'not everything passed' if failed else 'only a part was built' -%}
-            {%- do log('Not published, as ' ~ why ~ (': ' ~ file ~ ' is as it was' if is_there) ~ '.', info=true) -%}
+            {%- do log('Not published, because ' ~ why ~ (': ' ~ file ~ ' is as it was' if is_there) ~ '.', info=true) -%}
         {%- else -%}
             {#- What is masked stands in the models' meta. -#}
             {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}

@@ -11,12 +11,12 @@
 {% endmacro %}
 
 {#- Whether a table has no row of which a condition is true. -#}
-{% macro lacks(table, condition) -%}
+{% macro not_exists(table, condition) -%}
     not exists (select 1 from {{ table }} where {{ condition }})
 {%- endmacro %}
 
 {#- A sentence as a SQL text in which {column} is the cell of that column. -#}
-{% macro filled_in(sentence) -%}
+{% macro format_sentence(sentence) -%}
     {%- set sentence = sentence | replace("'", "''") | replace('{', "' || coalesce(") -%}
     '{{ sentence | replace('}', "::string, 'empty') || '") }}'
 {%- endmacro %}

@@ -5,8 +5,8 @@
     case
         when {{ term }} is null then 0
         -- a month, in two digits, stands within its quarter
-        when {{ is_all(term, "'[0-9]{2}'") }} then round(1 + ({{ whole_number(term) }} - 1) / 3, 2)
-        when {{ is_all(term, "'" ~ first_months ~ "|" ~ last_months ~ "'") }}
+        when {{ matches(term, "'[0-9]{2}'") }} then round(1 + ({{ whole_number(term) }} - 1) / 3, 2)
+        when {{ matches(term, "'" ~ first_months ~ "|" ~ last_months ~ "'") }}
             then round(1 + (instr('janfebmaraprmayjunjulaugsepoctnovdec', left({{ term }}, 3)) - 1) / 9, 2)
         when {{ term }} in ('winter', 'wi', 'w', 'jfma', 'efma') then 1
         when {{ term }} in ('spring', 'sp', 's', 'mjja', 'amj') then 2

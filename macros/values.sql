@@ -2,13 +2,13 @@
 
 {#- A text of digits alone as BIGINT; NULL for any other text, `1.5` and `1e3` too. -#}
 {% macro whole_number(text) -%}
-    if({{ is_all(text, "'[0-9]+'") }}, try_cast({{ text }} as bigint), null)
+    if({{ matches(text, "'[0-9]+'") }}, try_cast({{ text }} as bigint), null)
 {%- endmacro %}
 
 {#- A text as DOUBLE; NULL where it is no number. But for the pattern, DuckDB reads 1_0 and Spark 0.5d. -#}
 {% macro decimal_number(text) -%}
     if(
-        {{ is_all(text, "'\\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\\s*'") }},
+        {{ matches(text, "'\\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\\s*'") }},
         try_cast({{ text }} as double),
         null
     )
@@ -21,7 +21,7 @@
 
 {#- A text such as 2026-07-14 as DATE; NULL for any other text, `2026-7-14` and `2026-02-30` too. -#}
 {% macro iso_date(text) -%}
-    if({{ is_all(text, "'[0-9]{4}-[0-9]{2}-[0-9]{2}'") }}, try_cast({{ text }} as date), null)
+    if({{ matches(text, "'[0-9]{4}-[0-9]{2}-[0-9]{2}'") }}, try_cast({{ text }} as date), null)
 {%- endmacro %}
 
 {#- The day that a build is of, as DATE; NULL where the variable as_of is no day. -#}
@@ -45,7 +45,7 @@
     {%- set address -%}
         '[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+'
     {%- endset -%}
-    coalesce({{ is_all('trim(' ~ text ~ ')', address) }}, false)
+    coalesce({{ matches('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}
 
 {#- Whether a username is one that edX gives a retired account. NULL for NULL. -#}
@@ -67,11 +67,16 @@
     )::integer
 {%- endmacro %}
 
-{#- Whether a grade report's row tells of a certificate. Until June 2018 edX called all passing auditors
-    eligible; since then it says so of an auditor only where somebody put the learner on a list. -#}
+{#- Whether a grade report is of a time when edX called all passing auditors certificate-eligible; since then
+    it says so of an auditor only where somebody put the learner on a list. -#}
+{% macro calls_auditors_eligible(reported_at) -%}
+    {{ reported_at }} < timestamp '2018-06-01'
+{%- endmacro %}
+
+{#- Whether a grade report's row tells of a certificate. -#}
 {% macro tells_of_certificate(certificate_eligible, enrollment_track, reported_at) -%}
     {{ certificate_eligible }} = 'Y'
-    and (coalesce({{ enrollment_track }}, '') != 'audit' or {{ reported_at }} >= timestamp '2018-06-01')
+    and (coalesce({{ enrollment_track }}, '') != 'audit' or not {{ calls_auditors_eligible(reported_at) }})
 {%- endmacro %}
 
 {#- Whether a learner has left a run: has a status, as old reports do not, and another than enrolled. -#}

@@ -16,7 +16,7 @@ TABLES = {
     " all_but_one_certified bigint, whole_series_certified bigint, countries bigint",
     "certificate_summary": "program varchar, no_certificate_eligible integer, learners bigint",
     "country_summary": "program varchar, country varchar, learners bigint, passed bigint,"
-    " certificate_eligible bigint",
+    " certificate_eligible bigint, rank_by_learners integer",
     "learner_courses": "program varchar, student_id bigint, best_grade double, ever_passed boolean,"
     " is_verified_passed boolean",
     "report_files": "program varchar, status varchar, reported_at timestamp, rejected_row_count bigint",
@@ -78,9 +78,9 @@ def few() -> Rows:
             *(("moths", 1, 1), ("moths", 0, 1), ("moths", 4, 1)),
         ],
         "country_summary": [
-            *(("bees", f"A{chr(65 + i)}", 30 - i, 20 - i, i) for i in range(12)),
-            ("bees", None, 500, 3, 1),
-            ("moths", "NZ", 3, 2, 2),
+            *(("bees", f"A{chr(65 + i)}", 30 - i, 20 - i, i, i + 1) for i in range(12)),
+            ("bees", None, 500, 3, 1, 13),
+            ("moths", "NZ", 3, 2, 2, 1),
         ],
         "learner_courses": [
             ("bees", 1, 0.0, False, False),
@@ -134,8 +134,12 @@ def many(long_title: str, unbroken_title: str) -> Rows:
         ],
         "certificate_summary": [(code, n, 9_000_000 >> (4 * n)) for code in codes for n in range(6)],
         "country_summary": [
-            *((code, f"A{chr(65 + i)}", 999_999 - i, 50_000 - i, i) for code in codes for i in range(19)),
-            *((code, None, 2_000_000, 1, 0) for code in codes),
+            *(
+                (code, f"A{chr(65 + i)}", 999_999 - i, 50_000 - i, i, i + 1)
+                for code in codes
+                for i in range(19)
+            ),
+            *((code, None, 2_000_000, 1, 0, 20) for code in codes),
         ],
         "learner_courses": [(code, n, n / 9, n > 5, n > 7) for code in codes for n in range(10)],
         "report_files": [(code, "used", start + timedelta(days=n), 0) for n, code in enumerate(codes)],

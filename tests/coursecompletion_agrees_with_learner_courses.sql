@@ -1,4 +1,5 @@
 -- One row per course, and one for the whole table, that the wide table and learner_courses count differently.
+{{ config(tags=['proof']) }}
 {%- set courses = column_values(ref('this_program_courses'), 'course', order_by='position') %}
 
 with

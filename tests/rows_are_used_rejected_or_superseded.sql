@@ -22,17 +22,18 @@ profiles as (
         count(distinct rows_read.student_id) as row_count
     from {{ ref('int_report_rows') }} as rows_read
     semi join {{ ref('learners') }} as learners on rows_read.student_id = learners.student_id
-    where rows_read.report_kind = 'student_profile_info' and rows_read.rejected_reason is null
+    where rows_read.report_kind = 'student_profile_info' and rows_read.is_usable
     group by rows_read.file_name
 ),
 
 -- of an opt-in list every row is
 opt_ins as (
     select
-        file_name,
+        files.file_name,
         count(*) as row_count
-    from {{ ref('stg_edx__email_opt_ins') }}
-    group by file_name
+    from {{ source('edx', 'email_opt_in') }} as records
+    inner join {{ source('edx', 'report_files') }} as files on records.file_id = files.file_id
+    group by files.file_name
 ),
 
 superseded_files as (
@@ -47,7 +48,7 @@ readable_rows as (
         rows_read.student_id
     from {{ ref('int_report_rows') }} as rows_read
     semi join superseded_files on rows_read.file_name = superseded_files.file_name
-    where rows_read.rejected_reason is null
+    where rows_read.is_usable
 ),
 
 superseded as (

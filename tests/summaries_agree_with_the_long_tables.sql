@@ -30,6 +30,10 @@ learner_tracks as (
     select * from {{ ref('learner_tracks') }}
 ),
 
+track_summary as (
+    select * from {{ ref('track_summary') }}
+),
+
 coursecompletion as (
     select * from {{ ref('coursecompletion') }}
 ),
@@ -47,7 +51,7 @@ stages_by_country as (
 ),
 
 learners_by_certificates as (
-    select {{ each_of('learners_by_certificates') }} as learners
+    select {{ unnest_list('learners_by_certificates') }} as learners
     from program_summary
 ),
 
@@ -81,6 +85,16 @@ pairs as (
         'nearest tracks' as what,
         (select sum(is_nearest::integer) from learner_tracks) as summed,
         (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'nearest tracks, by track' as what,
+        (select sum(nearest) from track_summary) as summed,
+        (select count(*) from coursecompletion) as counted
+    union all
+    select
+        'complete tracks' as what,
+        (select sum(complete) from track_summary) as summed,
+        (select sum(is_complete::integer) from learner_tracks) as counted
     union all
     select
         'certificates to go' as what,

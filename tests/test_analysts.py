@@ -1,5 +1,6 @@
 """What analysts use: the analyses, and SQLAlchemy with old DuckDB clients while the file is replaced."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from project_fixtures import Project
 from report_fixtures import PROJECT, Build, NewPlace, read
 
 from mm.build.publish import publish
@@ -28,6 +30,16 @@ with engine.connect() as connection:
 engine.dispose()
 with sqlalchemy.create_engine(url).connect() as connection:
     print(connection.execute(count).scalar(), flush=True)
+"""
+
+DESCRIBER = """
+import json
+import sys
+import duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+of_tables = "select table_name, '', comment from duckdb_tables() where comment is not null"
+of_columns = "select table_name, column_name, comment from duckdb_columns() where comment is not null"
+print(json.dumps(connection.execute(f"{of_tables} union all {of_columns}").fetchall()))
 """
 
 
@@ -87,6 +99,28 @@ def test_every_analysis_is_tried_and_tells_its_question(analyses: Path) -> None:
         assert text.startswith("-- Question: "), path.name
         assert "\n-- Answer: " in text, path.name
         assert (analyses / path.name).is_file()
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])
+def test_an_old_client_shows_what_each_table_and_column_is(
+    demo: Build, project: Project, version: str
+) -> None:
+    if version == "1.0.0" and sys.version_info >= (3, 13):
+        pytest.skip("DuckDB 1.0.0 has no wheel for this Python")
+    run = subprocess.run(
+        [sys.executable, "-c", DESCRIBER, demo.published],
+        env=os.environ | {"PYTHONPATH": str(CLIENTS / f"duckdb-{version}")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    described = {
+        (mart["alias"], name): " ".join(said["description"].split())
+        for mart in project.nodes("model")
+        if mart["access"] == "public"
+        for name, said in {"": mart, **mart["columns"]}.items()
+    }
+    assert {(table, column): comment for table, column, comment in json.loads(run.stdout)} == described
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.4.5"])

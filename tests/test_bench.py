@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
-BENCH = (sys.executable, "scripts/bench.py", "--scale", "0.001")
+BENCH = (sys.executable, "tools/bench.py", "--scale", "0.001")
 
 
 def test_cases_of_mails_run_to_their_end(tmp_path: Path) -> None:

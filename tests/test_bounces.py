@@ -463,7 +463,7 @@ def test_a_bounce_without_an_id_is_not_read_again_after_forget(world: World, mai
     done = world.mm("bounces", "forget", "nobody@example.org")
     assert (done.returncode, done.stdout) == (
         0,
-        "Nothing had come back from the address: nothing was changed.\n",
+        "No mail had bounced from the address: nothing was changed.\n",
     )
     done = world.mm("bounces", "forget", "nobody")
     assert done.returncode == 1

@@ -99,7 +99,7 @@ def copied(combined: Combined, world: World, monkeypatch: pytest.MonkeyPatch) ->
     """Give a world with the same published files, to change, where dbt need not read the project again."""
     manifest = json.loads((combined.place.target / "combine" / "manifest.json").read_text("utf-8"))
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    marts = [node for node in nodes if node["fqn"][1] == "marts"]
+    marts = [node for node in nodes if node["access"] == "public"]
     monkeypatch.setattr(mm.build.combine, "read_marts", lambda: marts)
     for program in ("lgdm", "engy"):
         shutil.copyfile(combined.place.published(program), file_of(world, program))
@@ -230,6 +230,18 @@ def test_its_own_tables_are_described_in_it(combined: Combined) -> None:
         where table_name in ('learner_programs', 'program_overlap') and comment is null
     """
     assert read(combined.file, query) == []
+
+
+def test_programs_tables_are_described_as_theirs_are(combined: Combined) -> None:
+    query = """
+        select column_name, comment from duckdb_columns()
+        where table_name = '{}' and column_name != 'program'
+    """
+    for table in ("learners", "lgdm_coursecompletion"):
+        described = read(combined.place.published("lgdm"), query.format(table))
+        assert read(combined.file, query.format(table)) == described
+        assert read(masked_path(combined.file), query.format(table)) == described
+        assert any(comment for _, comment in described)
 
 
 # ---- without names ----

@@ -29,15 +29,8 @@ from report_fixtures import (
 )
 from test_publishing import CLIENTS, READING_CLIENT
 
-from mm.build.mask import (
-    Masks,
-    check_value,
-    check_value_of,
-    mask_secret,
-    masked_path,
-    masks_of,
-    publish_with_mask,
-)
+from mm.build.mask import check_value, check_value_of, mask_secret, masked_path, publish_with_mask
+from mm.build.masked_columns import Masks, masks_of
 from mm.build.publish import publish
 from mm.config import ReaderError
 
@@ -237,6 +230,19 @@ def test_it_has_the_open_file_s_tables_and_columns_but_for_the_send_log(masked: 
     # It has no text to give.
     assert [column for column, shape in closed.items() if shape != opened[column]] == [
         ("rejected_rows", "raw_text")
+    ]
+
+
+def test_its_tables_and_columns_are_described_as_the_open_ones_are(masked: Masked) -> None:
+    of_tables = "select table_name, comment from duckdb_tables() where table_name != 'send_log' order by all"
+    of_columns = (
+        "select table_name, column_name, comment from duckdb_columns()"
+        " where not internal and table_name != 'send_log' order by all"
+    )
+    assert read(masked.closed, of_columns) == read(masked.opened, of_columns)
+    made_with = f"\nmade with the secret of the check value {check_value(SECRET)}"
+    assert read(masked.closed, of_tables) == [
+        (table, comment + made_with) for table, comment in read(masked.opened, of_tables)
     ]
 
 

@@ -66,6 +66,7 @@ TABLES = [
     "report_files",
     "send_log",
     "stages_by_country",
+    "track_summary",
 ]
 CLIENTS = Path(sys.prefix) / "clients"
 # When so many of a build's 135 models, seeds and tests have started, the first marts are made.

@@ -15,9 +15,11 @@ import duckdb
 import pytest
 from all_programs_fixtures import Rows, many, write_file, write_tables
 from mail_fixtures import World
+from markupsafe import Markup
 from report_fixtures import Build
 from selenium.webdriver import Chrome
 
+from mm.pages import environment
 from mm.report import program as report
 from mm.report.all_programs import render_report_of_all
 from mm.report.program import render_report
@@ -32,14 +34,16 @@ TABLES = {
     " attempted bigint, passed bigint, verified_passed bigint, certificate_eligible bigint",
     "course_run_summary": "course varchar, position integer, course_instance varchar, run_order integer,"
     " reported_at timestamp, learners bigint, unenrolled bigint, attempted bigint, passed bigint,"
-    " verified bigint, verified_passed bigint, certificate_eligible bigint",
+    " verified bigint, verified_passed bigint, certificate_eligible bigint, run_code varchar,"
+    " calls_auditors_eligible boolean, tells_who_left boolean, lists_verified_only boolean",
     "certificate_summary": "no_certificate_eligible integer, learners bigint",
-    "country_summary": "country varchar, learners bigint, passed bigint, certificate_eligible bigint",
+    "country_summary": "country varchar, learners bigint, passed bigint, certificate_eligible bigint,"
+    " rank_by_learners integer",
     "progress_over_time": "course varchar, course_instance varchar, reported_at timestamp,"
     " download_number integer, enrolled bigint, attempted bigint, passed bigint, verified bigint,"
     " certificate_eligible bigint",
-    "learner_tracks": "student_id bigint, track varchar, is_nearest boolean, is_complete boolean,"
-    " certificates_required integer, certificates_to_go integer",
+    "track_summary": "track varchar, certificates_required integer, complete bigint, one_to_go bigint,"
+    " nearest bigint",
     "learner_progress": "student_id bigint, next_course varchar, stage varchar, stage_reason varchar",
     "learners": "student_id bigint, email varchar, name varchar, is_retired boolean",
     "report_files": "file_name varchar, course_instance varchar, reported_at timestamp, status varchar,"
@@ -86,18 +90,33 @@ def rows() -> Rows:
                 30_000,
                 7_000,
                 7_010,
+                f"{i}T20{i + 10}",
+                # of 90 days each: 5 downloads are from before June 2017, 9 from before June 2018
+                i <= 9,
+                i > 5,
+                False,
             )
             for i, at in enumerate(month, start=1)
         ]
         # a run with verified learners only, and one whose prefix is older and whose code is long
         + [
-            ("two", 2, "OldX_DUO_WWWWWWWWWWWWWWWWWWWWWWWWWWWW", 1, month[20], 0, 0, 0, 0, 0, 0, 0),
-            ("two", 2, "ExampleX_TWO_2025_Fall", 2, datetime(2025, 1, 2, 3, 4), 200, 0, 199, 50, 200, 1, 1),  # noqa: DTZ001
-            ("three", 3, "ExampleX_THREE_R1", 1, datetime(2026, 6, 15, 2, 42), 3, 0, 0, 1, 0, 1, 1),  # noqa: DTZ001
+            (
+                *("two", 2, "OldX_DUO_WWWWWWWWWWWWWWWWWWWWWWWWWWWW", 1, month[20], 0, 0, 0, 0, 0, 0, 0),
+                *("WWWWWWWWWWWWWWWWWWWWWWWWWWWW", False, True, False),
+            ),
+            (
+                *("two", 2, "ExampleX_TWO_2025_Fall", 2, datetime(2025, 1, 2, 3, 4), 200, 0, 199, 50),  # noqa: DTZ001
+                *(200, 1, 1, "2025_Fall", False, True, True),
+            ),
+            (
+                *("three", 3, "ExampleX_THREE_R1", 1, datetime(2026, 6, 15, 2, 42), 3, 0, 0, 1, 0, 1, 1),  # noqa: DTZ001
+                *("R1", False, True, False),
+            ),
         ],
         "certificate_summary": [(0, 2_111_111), (1, 234_560), (2, 3), (3, 3), (4, 1)],
-        "country_summary": [(f"A{chr(65 + i)}", 100 - i, 50 - i, i) for i in range(19)] + [(None, 500, 1, 0)],
-        # a run of 140 downloads with a million learners, one of a day without any, one that turns over
+        "country_summary": [(f"A{chr(65 + i)}", 100 - i, 50 - i, i, i + 1) for i in range(19)]
+        + [(None, 500, 1, 0, 20)],
+        # a run of 140 downloads with a million learners, one whose downloads are alike, one that turns over
         "progress_over_time": [
             (
                 *("one", "ExampleX_ONE_30T2040", month[0] + timedelta(days=7 * i), i + 1),
@@ -123,10 +142,7 @@ def rows() -> Rows:
             (6, "one", "attempted", "has a grade"),
             (7, "two", "attempted", "has a grade"),
         ],
-        "learner_tracks": [
-            (1, "series", True, False, 3, 1),
-            (4, "series", True, True, 3, 0),
-        ],
+        "track_summary": [("series", 3, 1, 3, 7)],
         "learners": [
             (1, "ada@learners.example.org", NAME, False),
             (2, "bea@learners.example.org", "Bea Bee", False),
@@ -257,7 +273,7 @@ def html(database: Path) -> str:
 def downloaded_again(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Draw three downloads of a run, two of one day of another, and one of a third."""
     tables = rows()
-    bees1x, bees2x = ("bees1x", 1), ("bees2x", 2)
+    bees1x, bees2x, of_today = ("bees1x", 1), ("bees2x", 2), (False, True, False)
     tables["courses"] = [
         (*bees1x, "Bee Biology", "ExampleX_BEES1x", True),
         (*bees2x, "Hives Through the Year", "ExampleX_BEES2x", True),
@@ -268,9 +284,9 @@ def downloaded_again(tmp_path_factory: pytest.TempPathFactory) -> str:
     ]
     early, middle, late = (datetime(2026, *day, 6) for day in ((3, 1), (3, 11), (4, 10)))  # noqa: DTZ001
     tables["course_run_summary"] = [
-        (*bees1x, "ExampleX_BEES1x_1T2026", 1, late, 5, 2, 4, 3, 2, 2, 2),
-        (*bees1x, "ExampleX_BEES1x_3T2026", 2, late, 1, 0, 0, 0, 0, 0, 0),
-        (*bees2x, "ExampleX_BEES2x_1T2026", 1, late, 2, 0, 0, 0, 0, 0, 0),
+        (*bees1x, "ExampleX_BEES1x_1T2026", 1, late, 5, 2, 4, 3, 2, 2, 2, "1T2026", *of_today),
+        (*bees1x, "ExampleX_BEES1x_3T2026", 2, late, 1, 0, 0, 0, 0, 0, 0, "3T2026", *of_today),
+        (*bees2x, "ExampleX_BEES2x_1T2026", 1, late, 2, 0, 0, 0, 0, 0, 0, "1T2026", *of_today),
     ]
     tables["progress_over_time"] = [
         ("bees1x", "ExampleX_BEES1x_1T2026", early, 1, 2, 1, 0, 0, 0),
@@ -303,14 +319,13 @@ class Lines:
 
 
 def lines_of(html: str, title: str) -> Lines:
-    charts = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html)]  # noqa: S314 - made here
-    (chart,) = (each for each in charts if each.findtext("title") == title)
+    charts = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html, re.DOTALL)]  # noqa: S314 - made here
+    (chart,) = (each for each in charts if each.attrib["aria-label"].startswith(f"{title}. "))
     strokes: dict[str, list[Points]] = {}
-    for path in chart.iter("path"):
-        colour = re.search(r"stroke: var\(--(\w+)\)", path.attrib["style"])
-        assert colour
-        points = re.findall(r"[ML] (\S+) (\S+)", path.attrib["d"])
-        strokes.setdefault(colour[1], []).append([(float(x), float(y)) for x, y in points])
+    for stroke in (*chart.iter("path"), *chart.iter("polyline")):
+        points = re.findall(r"([\d.]+),([\d.]+)", stroke.get("points", "") + stroke.get("d", ""))
+        colour = stroke.attrib["class"].split()[0]
+        strokes.setdefault(colour, []).append([(float(x), float(y)) for x, y in points])
     texts = {
         text.text or "": (float(text.attrib["x"]), float(text.attrib["y"])) for text in chart.iter("text")
     }
@@ -322,30 +337,30 @@ def lines_of(html: str, title: str) -> Lines:
 
 def test_tables_have_the_numbers_of_the_database(html: str) -> None:
     page = Page(html)
-    funnels = page.table("Step", "Learners", "Of those enrolled")
+    funnels = page.table("Step", "Learners", "Of those ever enrolled")
     assert funnels == [
         [
-            ["Enrolled", "2,345,678", "100%"],
+            ["Ever enrolled", "2,345,678", "100%"],
             ["Attempted", "1,234,567", "53%"],
             ["Passed", "345,678", "15%"],
             ["Passed, verified", "234,000", "10%"],
             ["Certificate-eligible", "234,567", "10%"],
         ],
         [
-            ["Enrolled", "200", "100%"],
+            ["Ever enrolled", "200", "100%"],
             ["Attempted", "199", ">99%"],
             ["Passed", "50", "25%"],
             ["Passed, verified", "1", "<1%"],
             ["Certificate-eligible", "1", "<1%"],
         ],
         [
-            ["Enrolled", "3", "100%"],
+            ["Ever enrolled", "3", "100%"],
             ["Attempted", "0", "0%"],
             ["Passed", "1", "33%"],
             ["Passed, verified", "1", "33%"],
             ["Certificate-eligible", "1", "33%"],
         ],
-        [[step, "0", ""] for step in ("Enrolled", "Attempted", "Passed", "Passed, verified")]
+        [[step, "0", ""] for step in ("Ever enrolled", "Attempted", "Passed", "Passed, verified")]
         + [["Certificate-eligible", "0", ""]],
     ]
     assert page.one_table("Certificates", "Learners", "Of all learners") == [
@@ -364,12 +379,15 @@ def test_tables_have_the_numbers_of_the_database(html: str) -> None:
         ["One to go", "3", "43%"],
         ["Series complete", "1", "14%"],
     ]
-    runs = page.table("Run", "Reported", "Enrolled", "Attempted", "Passed", "Eligible")
+    # what each stage means stands below the bars, too
+    meanings = [f"{stage} {meaning}" for stage, meaning, _, _ in stages]
+    assert " ".join(meanings) in page.text
+    runs = page.table("Run", "Reported", "Ever enrolled", "Attempted", "Passed", "Eligible")
     assert [len(table) for table in runs] == [30, 2, 1]
     assert runs[0][0] == ["1T2011", "01\u00a0May\u00a02016", "78,001", "40,000", "9,999", "7,010"]
     assert [row[0] for row in runs[1]] == ["WWWWWWWWWWWWWWWWWWWWWWWWWWWW", "2025_Fall"]
     assert runs[2] == [["R1", "15\u00a0Jun\u00a02026", "3", "0", "1", "1"]]
-    countries = page.one_table("Country", "Enrolled", "Passed", "Eligible")
+    countries = page.one_table("Country", "Ever enrolled", "Passed", "Eligible")
     assert [row[0] for row in countries] == [
         *(f"A{letter}" for letter in "ABCDEFGHIJKLMNO"),
         "Others",
@@ -384,7 +402,7 @@ def test_tables_have_the_numbers_of_the_database(html: str) -> None:
 def test_headlines_and_who_is_one_step_away(html: str) -> None:
     page = Page(html)
     for words in (
-        "Learners 2,345,678 in 4 courses, 33 runs",
+        "Ever enrolled 2,345,678 in 4 courses, 33 runs",
         "With a certificate 234,567 10% of learners",
         "One certificate to go 3 <1% of learners",
         "Whole series 1 all 3 certificates",
@@ -452,7 +470,10 @@ def test_each_difference_from_edx_is_explained_where_there_is_one(html: str, tmp
         assert words in page.text
     plain = nothing()
     plain["course_run_summary"] = [
-        ("two", 2, "ExampleX_TWO_1", 1, datetime(2026, 1, 1), 9, 0, 8, 7, 6, 5, 5)  # noqa: DTZ001
+        (
+            *("two", 2, "ExampleX_TWO_1", 1, datetime(2026, 1, 1), 9, 0, 8, 7, 6, 5, 5),  # noqa: DTZ001
+            *("1", False, True, False),
+        )
     ]
     publish(tmp_path / "demo.duckdb", plain)
     notes = Page(page_of(tmp_path / "demo.duckdb")).text.split("Where these numbers differ")[1]
@@ -487,14 +508,20 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
         "select learners, attempted, passed, verified_passed, certificate_eligible from course_summary"
         " order by position"
     )
-    funnels = page.table("Step", "Learners", "Of those enrolled")
+    funnels = page.table("Step", "Learners", "Of those ever enrolled")
     assert [tuple(int(row[1]) for row in funnel) for funnel in funnels] == courses
     assert len(courses) == 5
-    runs = page.table("Run", "Reported", "Enrolled", "Attempted", "Passed", "Eligible")
+    runs = page.table("Run", "Reported", "Ever enrolled", "Attempted", "Passed", "Eligible")
     assert [[int(row[2]), int(row[5])] for table in runs for row in table] == [
         list(row)
         for row in demo.rows(
             "select learners, certificate_eligible from course_run_summary order by position, run_order"
+        )
+    ]
+    assert [row[0] for table in runs for row in table] == [
+        course_instance.split("_")[2]
+        for (course_instance,) in demo.rows(
+            "select course_instance from course_run_summary order by position, run_order"
         )
     ]
     # one of its runs has two downloads
@@ -503,9 +530,26 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
         "select enrolled, attempted, passed, verified, certificate_eligible from progress_over_time"
         " qualify count(*) over (partition by course_instance) = 2 order by reported_at"
     )
-    countries = page.one_table("Country", "Enrolled", "Passed", "Eligible")
+    countries = page.one_table("Country", "Ever enrolled", "Passed", "Eligible")
     (learners,) = demo.rows("select count(*) from learners")[0]
     assert sum(int(row[1]) for row in countries) == learners == 400
+
+
+def test_bars_are_as_long_as_their_numbers(html: str) -> None:
+    def bars_of(figure: str) -> list[list[tuple[str, str]]]:
+        (of,) = (each for each in html.split("<figure>") if f"<h3>{figure}</h3>" in each)
+        rows = re.findall(r"</span><div>(.*?)</div>", of)
+        return [re.findall(r'<i class="(\w+)"(?: style="width: ([\d.]+)%")?></i>', row) for row in rows]
+
+    # of 2,111,111; one learner has a bar, whose least length is the browser's to give
+    passed = ("100.00", "11.11", "0.00", "0.00", "0.00")
+    assert bars_of("Certificates per learner") == [[("passed", length)] for length in passed]
+    countries = bars_of("Learners by country")
+    # 100, 50 and 0 of 100; 86, 36 and 14 of 100
+    assert countries[0] == [("enrolled", "100.00"), ("passed", "50.00"), ("eligible", "")]
+    assert countries[14] == [("enrolled", "86.00"), ("passed", "36.00"), ("eligible", "14.00")]
+    # the others, and those who gave none, would leave them no room
+    assert countries[15:] == [[], []]
 
 
 # --- lines over time
@@ -513,7 +557,7 @@ def test_the_demo_as_it_is_built(demo: Build) -> None:
 
 def test_a_run_with_several_downloads_has_lines_and_a_table(downloaded_again: str) -> None:
     # the third run has one download: no line
-    assert re.findall(r"<title id=.progress-[^>]*>([^<]*)<", downloaded_again) == [
+    assert re.findall(r'<svg [^>]*aria-label="([^"]*\))\. ', downloaded_again) == [
         "Bee Biology (1T2026, 3 downloads)",
         "Hives Through the Year (1T2026, 2 downloads)",
     ]
@@ -530,14 +574,14 @@ def test_a_run_with_several_downloads_has_lines_and_a_table(downloaded_again: st
     ]
     assert (
         "1 March 2026 to 10 April 2026: Enrolled 2 to 3, Attempted 1 to 4, Passed 0 to 3, Verified 0 to 2,"
-        " Eligible 0 to 2<" in downloaded_again
+        ' Eligible 0 to 2"' in downloaded_again
     )
 
 
 def test_points_are_where_time_and_number_put_them(downloaded_again: str) -> None:
     chart = lines_of(downloaded_again, "Bee Biology (1T2026, 3 downloads)")
     (axis,) = chart.strokes["axis"]
-    left, right = axis[2][0], axis[3][0]
+    left, right = axis[1][0], axis[2][0]
     heights = {
         "enrolled": [2, 3, 3],
         "attempted": [1, 2, 4],
@@ -556,9 +600,9 @@ def test_points_are_where_time_and_number_put_them(downloaded_again: str) -> Non
     assert [(x - left) / (right - left) for x in ticks] == pytest.approx([0, 0.25, 1], abs=0.001)
     assert chart.texts["1 Mar 2026"][0] == pytest.approx(left, abs=0.1)
     assert chart.texts["10 Apr 2026"][0] == pytest.approx(right, abs=0.1)
-    # its own number is at the height of each tick of the upright axis; a text's y is its baseline
+    # its own number is at the height of each tick of the upright axis; a text's y is its middle
     for number in ("0", "1"):
-        assert chart.height(chart.texts[number][1] - 4) == pytest.approx(int(number) / 4, abs=0.02)
+        assert chart.height(chart.texts[number][1]) == pytest.approx(int(number) / 4, abs=0.001)
 
 
 def test_each_line_leads_to_its_name(downloaded_again: str) -> None:
@@ -569,7 +613,9 @@ def test_each_line_leads_to_its_name(downloaded_again: str) -> None:
         assert line[-1] == leader[0]
         x, y = chart.texts[name]
         assert 0 < x - leader[1][0] < 6
-        assert y - 4 == pytest.approx(leader[1][1], abs=1)
+        assert y == leader[1][1]
+    # where there is room, the name is at the height of its line's end
+    assert chart.texts["Attempted"][1] == chart.strokes["attempted"][0][-1][1]
     # The newest: 4, twice 3, twice 2. Their names are in this order, and none is written over another.
     places = [chart.texts[name][1] for name in names]
     assert min(lower - upper for upper, lower in pairwise(places)) > 16
@@ -581,6 +627,20 @@ def test_runs_downloaded_once_have_no_lines(html: str, tmp_path: Path) -> None:
     publish(tmp_path / "demo.duckdb", rows() | {"progress_over_time": once})
     page = Page(page_of(tmp_path / "demo.duckdb"))
     assert "There is one download of each run so far." in page.text
+    assert page.table(*PROGRESS) == []
+
+
+def test_runs_whose_downloads_are_alike_have_no_lines(html: str, tmp_path: Path) -> None:
+    assert [table[0][0] for table in Page(html).table(*PROGRESS)] == [
+        "01\u00a0May\u00a02016",
+        "28\u00a0Nov\u00a02025",
+    ]
+    assert "1 more run has several downloads, all with the same numbers." in Page(html).text
+    alike = [row for row in rows()["progress_over_time"] if "OldX_DUO" in row[1]]
+    publish(tmp_path / "demo.duckdb", rows() | {"progress_over_time": alike})
+    page = Page(page_of(tmp_path / "demo.duckdb"))
+    assert "Nothing moved: 1 run has several downloads, all with the same numbers." in page.text
+    assert "one download of each run" not in page.text
     assert page.table(*PROGRESS) == []
 
 
@@ -629,11 +689,17 @@ def test_ids_are_unique_and_pictures_are_named(html: str) -> None:
     elements = Page(html).elements
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    pictures = [attributes for tag, attributes in elements if tag == "svg"]
-    assert len(pictures) == 4 + 3 + 3 + 3
-    for picture in pictures:
-        assert picture["role"] == "img"
-        assert set((picture["aria-labelledby"] or "").split()) <= set(ids)
+    pictures = [attributes for _, attributes in elements if attributes.get("role") == "img"]
+    assert len(pictures) == len([tag for tag, _ in elements if tag == "figure"]) == 4 + 3 + 3 + 2
+    assert [tag for tag, attributes in elements if tag == "svg" and attributes not in pictures] == []
+    assert all(": " in (picture["aria-label"] or "") for picture in pictures)
+    assert (
+        "Certificates per learner. 0 certificates: 2,111,111, 90%; 1 certificate: 234,560, 10%;"
+        " 2 certificates: 3, &lt;1%; 3 certificates: 3, &lt;1%; 4 certificates: 1, &lt;1%" in html
+    )
+    assert "UNBROKEN (2 runs). ever enrolled, passed, eligible: WWWW: 0, 0, 0; 2025_Fall: 200, 50, 1" in (
+        html.replace(UNBROKEN_TITLE, "UNBROKEN").replace("W" * 28, "WWWW")
+    )
     named = {attributes["aria-labelledby"] for tag, attributes in elements if tag == "section"}
     assert named <= set(ids)
 
@@ -695,18 +761,58 @@ def test_the_page_that_names_learners_has_a_name_and_a_mark_of_its_own(
     assert text.index("This file names learners.") < text.index("At a glance")
 
 
-def test_control_characters_in_a_country_or_a_title_are_no_error(world: World) -> None:
+def with_control_characters(database: Path) -> None:
+    """Put control characters into each text of a file but those that are words of ours."""
+    with duckdb.connect(database) as connection:
+        columns = connection.execute(
+            "select table_name, column_name from duckdb_columns()"
+            " where not internal and data_type = 'VARCHAR'"
+            " and column_name not in ('stage', 'status', 'run_role')"
+        ).fetchall()
+        for table, column in columns:
+            connection.execute(
+                f"update {table} set {column} = $1 || {column} || $1", ["\x00\x08\x1b\x85\uffff"]
+            )
+
+
+def has_no_control_characters(page: str) -> None:
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\uffff]", page)
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        assert len(ET.fromstring(svg)) > 2  # noqa: S314 - made here
+
+
+def test_control_characters_in_a_text_are_no_error(world: World) -> None:
     database = world.folder / "database" / "demo.duckdb"
     publish(database, rows())
-    with duckdb.connect(database) as connection:
-        connection.execute("update country_summary set country = country || chr(1) || chr(27) || chr(65535)")
-        connection.execute("update course_summary set title = chr(8) || title || chr(12)")
-        connection.execute("update course_run_summary set course_instance = course_instance || chr(7)")
+    with_control_characters(database)
     out = world.folder / "page.html"
-    done = world.mm("report", "demo", "--out", out)
+    done = world.mm("report", "demo", "--out", out, "--with-learners")
     assert done.returncode == 0, done.stderr
-    for svg in re.findall(r"<svg.*?</svg>", out.read_text("utf-8"), re.DOTALL):
-        assert len(ET.fromstring(svg)) > 2  # noqa: S314 - made here
+    page = out.read_text("utf-8")
+    has_no_control_characters(page)
+    text = Page(page).text
+    for word in ("AA", "2025_Fall", "Capstone", "bea@learners.example.org", "X_B_1", "a report on <other>,"):
+        assert f" {word} " in text
+
+
+def test_control_characters_in_texts_of_all_programs_are_no_error(world: World) -> None:
+    database = world.folder / "database" / "all_programs.duckdb"
+    write_file(database, many(LONG_TITLE, UNBROKEN_TITLE))
+    with_control_characters(database)
+    out = world.folder / "page.html"
+    done = world.mm("report", "--all", "--out", out)
+    assert done.returncode == 0, done.stderr
+    page = out.read_text("utf-8")
+    has_no_control_characters(page)
+    for word in ("AA", "Bees", "p9", LONG_TITLE):
+        assert f" {word} " in Page(page).text
+
+
+def test_a_page_takes_any_text() -> None:
+    # half a character is what Python makes of a file's name that is no UTF-8
+    page = environment().from_string("<b>{{ text }}</b>{{ html }}")
+    shown = page.render(text="a\x00b\n<\udcff>", html=Markup("<i>\x1b</i>"))
+    assert shown == "<b>a b\n&lt; &gt;</b><i> </i>"
 
 
 def test_what_cannot_be_drawn_is_a_sentence(world: World) -> None:
@@ -732,35 +838,60 @@ def test_what_cannot_be_drawn_is_a_sentence(world: World) -> None:
 
 @dataclass(frozen=True)
 class Look:
-    """A way to look at the page. scheme: light or dark; media: screen or print."""
+    """A way to look at the page. scheme: light or dark; media: screen or print; text: its size in pixels."""
 
     width: int
     scheme: str = "light"
     media: str = "screen"
+    text: int = 16
 
 
 PHONE, LAPTOP, DARK = Look(360), Look(1366), Look(1366, "dark")
 DARK_PHONE, PRINT = Look(360, "dark"), Look(695, "dark", "print")
-LOOKS = [PHONE, LAPTOP, DARK, DARK_PHONE, PRINT]
+LARGE, LARGE_ON_PHONE = Look(1366, text=32), Look(360, text=32)
+LOOKS = [PHONE, LAPTOP, DARK, DARK_PHONE, PRINT, LARGE, LARGE_ON_PHONE]
 # Four of each of twelve programs, and two of all.
-CHARTS_ON = {"demo": 14, "hard": 13, "all": 4 * 12 + 2}
+CHARTS_ON = {"demo": 14, "hard": 12, "all": 4 * 12 + 2}
 
 CHARTS = """
-return [...document.querySelectorAll('svg')].map(svg => {
-    const box = element => {
-        const {left, right, top, bottom} = element.getBoundingClientRect();
-        return {text: element.textContent, left, right, top, bottom};
+return [...document.querySelectorAll('[role=img]')].map(chart => {
+    const box = (element, {left, right, top, bottom} = element.getBoundingClientRect()) =>
+        ({text: element.textContent, left, right, top, bottom});
+    // All that is written, also where it does not fit into its element; a label that is too long is cut.
+    const written = element => {
+        const range = document.createRange();
+        range.selectNodeContents(element);
+        return box(element, (element.matches('.bars span') ? element : range).getBoundingClientRect());
     };
+    const texts = [...chart.querySelectorAll('text, span, b')].filter(each => each.textContent);
+    const bars = [...chart.querySelectorAll('i')];
+    const rows = [...chart.querySelectorAll('.bars div')];
+    // Each row has a piece of the axis.
+    const axis = rows.map(row => {
+        const piece = {...box(row), text: '', colour: getComputedStyle(row).borderLeftColor, isLine: false};
+        return {...piece, right: piece.left + row.clientLeft};
+    });
+    const [title, detail] = chart.closest('figure').querySelector('figcaption').children;
     return {
-        title: svg.querySelector('title').textContent,
-        frame: box(svg),
-        scale: svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
-        sizes: [...svg.querySelectorAll('text')].map(text => parseFloat(getComputedStyle(text).fontSize)),
-        texts: [...svg.querySelectorAll('text')].map(box),
-        marks: [...svg.querySelectorAll('path')].map(path => {
-            const {fill, stroke} = getComputedStyle(path);
-            return {...box(path), colour: fill === 'none' ? stroke : fill, isLine: fill === 'none'};
+        title: title.textContent + (detail ? ` (${detail.textContent})` : ''),
+        frame: box(chart),
+        scale: chart.viewBox ? chart.getBoundingClientRect().width / chart.viewBox.baseVal.width : 1,
+        sizes: texts.map(text => parseFloat(getComputedStyle(text).fontSize)),
+        texts: texts.map(written),
+        // in percent of the room that there is, as said and as drawn
+        lengths: bars.map(bar => {
+            const room = bar.parentElement.getBoundingClientRect().width - bar.parentElement.clientLeft;
+            const said = bar.style.width ? parseFloat(bar.style.width) : null;
+            return [said, 100 * bar.getBoundingClientRect().width / room, room];
         }),
+        axis,
+        marks: [
+            ...bars.filter(bar => bar.getBoundingClientRect().width).map(bar =>
+                ({...box(bar), colour: getComputedStyle(bar).backgroundColor, isLine: false})),
+            ...axis.slice(0, 1),
+            ...[...chart.querySelectorAll('path, polyline')].map(line =>
+                ({...box(line), colour: getComputedStyle(line).stroke, isLine: true})),
+        ],
     };
 });
 """
@@ -789,25 +920,28 @@ const behind = element => {
     const clear = parts(color).length === 4 && parts(color)[3] === 0;
     return clear && element.parentElement ? behind(element.parentElement) : color;
 };
-const contrast = (element, property) => {
-    const shades = [luminance(getComputedStyle(element)[property]), luminance(behind(element))];
+const contrast = (element, property, on = element) => {
+    const shades = [luminance(getComputedStyle(element)[property]), luminance(behind(on))];
     return (Math.max(...shades) + 0.05) / (Math.min(...shades) + 0.05);
 };
 const written = [...document.querySelectorAll('body *')].filter(element =>
     !element.closest('svg') && [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
-const drawn = what => [...document.querySelectorAll(`svg ${what}`)];
+const drawn = what => [...document.querySelectorAll(what)];
 return [
     ...written.map(element => [element.textContent, contrast(element, 'color'), 4.5]),
-    ...drawn('text').map(text => [text.textContent, contrast(text, 'fill'), 4.5]),
-    ...drawn('path').map(path => [
-        path.outerHTML, contrast(path, getComputedStyle(path).fill === 'none' ? 'stroke' : 'fill'), 3,
-    ]),
+    ...drawn('svg text').map(text => [text.textContent, contrast(text, 'fill'), 4.5]),
+    ...drawn('.bars i').map(bar =>
+        [bar.outerHTML, contrast(bar, 'backgroundColor', bar.parentElement), 3]),
+    ...drawn('.bars div').map(row => [row.outerHTML, contrast(row, 'borderLeftColor'), 3]),
+    ...drawn('.bars b[class]').map(name => [name.outerHTML, contrast(name, 'borderBottomColor'), 3]),
+    ...drawn('svg path, svg polyline').map(line => [line.outerHTML, contrast(line, 'stroke'), 3]),
 ];
 """
 SCRIPTS = {
     "charts": CHARTS,
     "contrasts": CONTRASTS,
     "too wide": TOO_WIDE,
+    "adjusted": "return getComputedStyle(document.querySelector('.bars i')).printColorAdjust",
     "card": "return getComputedStyle(document.querySelector('figure')).backgroundColor",
     "table heights": "return [...document.querySelectorAll('details table')]"
     ".map(each => each.checkVisibility() && each.getBoundingClientRect().height)",
@@ -841,6 +975,7 @@ def show(browser: Chrome, page: Path, look: Look) -> Shown:
     browser.get_log("performance")
     browser.get_log("browser")
     browser.get(page.as_uri())
+    browser.execute_cdp_cmd("Page.setFontSizes", {"fontSizes": {"standard": look.text, "fixed": look.text}})
     seen = {"performance": browser.get_log("performance")}
     seen |= {name: browser.execute_script(script) for name, script in SCRIPTS.items()}
     if look.media == "print":
@@ -878,14 +1013,19 @@ def test_charts_have_marks_and_no_texts_overlap(shown: dict[Look, dict[Path, Sho
                 assert mark["right"] - mark["left"] > 0.5
                 # a line may be level
                 assert mark["isLine"] or mark["bottom"] - mark["top"] > 2
+            # a bar of a number above 0 has a pixel at least, and one of 0 has none
+            for said, drawn, room in chart["lengths"]:
+                assert room > 20
+                assert (drawn > 0) is (said is not None)
+                assert drawn == pytest.approx(said or 0, abs=100 / room if drawn < 200 / room else 0.5)
             assert texts
             for i, text in enumerate(texts):
                 assert frame["left"] - 0.5 <= text["left"] <= text["right"] <= frame["right"] + 1, text
                 assert frame["top"] - 0.5 <= text["top"] <= text["bottom"] <= frame["bottom"] + 0.5, text
-                for other in [*texts[:i], *marks]:
+                for other in [*texts[:i], *marks, *chart["axis"]]:
                     assert not overlaps(text, other), (chart["title"], text, other)
             if look.media == "screen":
-                assert min(chart["sizes"]) * chart["scale"] >= 11
+                assert min(chart["sizes"]) * chart["scale"] >= 11 * look.text / 16
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
@@ -922,6 +1062,8 @@ def test_print_shows_every_table_on_a4(shown: dict[Look, dict[Path, Shown]]) -> 
     for page, seen in shown[PRINT].items():
         assert len(seen["table heights"]) == CHARTS_ON[page.stem]
         assert min(seen["table heights"]) > 30
+        # a browser prints no backgrounds otherwise, and bars are nothing else
+        assert seen["adjusted"] == "exact"
         sizes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([^]]+)\]", seen["pdf"])}
         assert len(sizes) == 1
         # A4 in points

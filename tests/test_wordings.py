@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from docs_fixtures import rows
 from project_fixtures import Project
 from report_fixtures import PROJECT
 
@@ -86,17 +87,18 @@ EXCLUDED = sql_parts(
 REJECTED = [
     *parts(returned_by("damage")),
     *sql_parts(
-        between(f"{INTERMEDIATE}/int_report_rows.sql", "all_rows.rejected_reason,", "as rejected_reason"),
-        between("staging/stg_edx__grade_report_rows.sql", "case", "end as rejected_reason"),
-        between("staging/stg_edx__profile_report_rows.sql", "if(typed", "as rejected_reason"),
-        between(f"{INTERMEDIATE}/int_report_rows_judged.sql", "'line '", "as rejected_reason"),
+        between(f"{INTERMEDIATE}/int_report_rows.sql", "case", "when all_rows.fault"),
+        between("staging/stg_edx__grade_report_rows.sql", "case", "end as fault"),
+        between("staging/stg_edx__profile_report_rows.sql", "if(typed", "as fault"),
+        between(f"{INTERMEDIATE}/int_report_rows.sql", "then all_rows.fault", "end as rejected_reason"),
     ),
 ]
 STAGE_REASON = sql_parts(between("marts/summary/learner_progress.sql", "'passed '", "as stage_reason"))
-BEFORE, AFTER = (sql_parts(between(CHANGES, "case kinds", f"end as {name}")) for name in ("before", "after"))
+KINDS = between(CHANGES, "[\n    ('newly passed'", "\n]").replace("has_left('enrollment_status') ~ ", "")
+BEFORE, AFTER = (sql_parts(*texts) for texts in list(zip(*ast.literal_eval(KINDS), strict=True))[2:])
 WHY_NOT_USED = sql_parts(
     between(JUDGED, "when ignored_reason", "end as why_ignored"),
-    between(JUDGED, "then 'ignored'", "end as reason").split("end as status")[1],
+    between(JUDGED, "why_refused,\n            'a newer", "as reason"),
 )
 
 
@@ -124,10 +126,20 @@ def test_why_a_file_is_not_used_is_listed(project: Project) -> None:
     assert sorted(found[: -len(by_run)]) == sorted(set(parts(why_files_are_ignored())))
 
 
-def test_the_readme_lists_why_nobody_is_written_to_in_that_order() -> None:
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    table = readme.split("| `excluded_reason` |")[1].split("\n\n")[0]
-    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == EXCLUDED
+@pytest.mark.parametrize(
+    ("page", "first_column", "model", "column"),
+    [
+        ("mails.md", "`excluded_reason`", "mailout_candidates", "excluded_reason"),
+        ("mails.md", "status in `mm log`", "send_log", "status"),
+        ("report.md", "stage", "learner_progress", "stage"),
+        ("downloads.md", "`status`", "report_files", "status"),
+    ],
+)
+def test_a_page_lists_what_a_column_can_say_in_that_order(
+    project: Project, page: str, first_column: str, model: str, column: str
+) -> None:
+    listed = [cells[0].strip("`") for cells in rows(PROJECT / "docs" / "course-team" / page, first_column)]
+    assert listed == described(project, model, column)
 
 
 def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:
@@ -146,7 +158,7 @@ def test_two_columns_of_one_name_say_what_each_counts(project: Project) -> None:
 )
 def test_a_build_and_a_masked_file_know_the_same_values(column: str, kind: str) -> None:
     warned_of = between(f"{INTERMEDIATE}/int_build_warnings.sql", f"{column} not in (", ")")
-    mask = ast.parse((PROJECT / "scripts" / "mm" / "build" / "mask.py").read_text("utf-8"))
+    mask = ast.parse((PROJECT / "scripts" / "mm" / "build" / "masked_columns.py").read_text("utf-8"))
     [known] = [
         node.value
         for node in ast.walk(mask)

@@ -6,7 +6,7 @@ report_files as (
 ),
 
 rejected_rows as (
-    select * from {{ ref('int_report_rows_rejected') }}
+    select * from {{ ref('int_rejected_rows') }}
 ),
 
 judged_files as (
@@ -18,7 +18,7 @@ downloads_compared as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 rejected as (
@@ -36,7 +36,7 @@ ignored as (
         file_name,
         report_kind,
         reason,
-        {{ has_part('lower(file_name)', "'[.]csv([.]csv|[.]txt)*$'") }} as is_csv
+        {{ contains_match('lower(file_name)', "'[.]csv([.]csv|[.]txt)*$'") }} as is_csv
     from report_files
     where status = 'ignored' and reason not like 'a report on %, another program'
 ),
@@ -50,7 +50,7 @@ unowned as (
 unread as (
     select
         'Not read, though by their names they are or may hold reports: '
-        || {{ joined("file_name || ' (' || reason || ')'", "'; '", 'file_name') }} || '.' as message
+        || {{ string_agg("file_name || ' (' || reason || ')'", "'; '", 'file_name') }} || '.' as message
     from ignored
     where not is_csv and report_kind in ('grade_report', 'student_profile_info', 'email_opt_in', 'packed')
     having count(*) > 0
@@ -58,7 +58,7 @@ unread as (
 
 twins as (
     select
-        {{ joined('file_name', "', '", 'stamp_rank') }}
+        {{ string_agg('file_name', "', '", 'stamp_rank') }}
         || ': they are of one run, kind and stamp, and differ; the last of them counts.' as message
     from judged_files
     where status in ('used', 'superseded') and content_digest is not null

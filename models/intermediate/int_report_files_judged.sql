@@ -8,7 +8,7 @@ report_files as (
 ),
 
 owned as (
-    select * from {{ ref('int_report_files_owned') }}
+    select * from {{ ref('int_course_run_files') }}
 ),
 
 contents as (
@@ -123,12 +123,11 @@ final as (
             when file_name = newest_file_name then 'used'
             else 'superseded'
         end as status,
-        case
-            when why_ignored is not null then why_ignored
-            when why_refused is not null then why_refused
-            when file_name != newest_file_name
-                then 'a newer download of its run is here: ' || newest_file_name
-        end as reason
+        coalesce(
+            why_ignored,
+            why_refused,
+            'a newer download of its run is here: ' || nullif(newest_file_name, file_name)
+        ) as reason
     from ranked
 )
 

@@ -1,4 +1,4 @@
--- One row per record of a grade or profile report; whose record it is may be a reason not to use it.
+-- One row per record of a grade or profile report, with the one reason why it is not used (NULL: it is).
 with
 
 grade_report_rows as (
@@ -11,6 +11,10 @@ profile_report_rows as (
 
 not_learners as (
     select * from {{ ref('int_not_learners') }}
+),
+
+repeated_rows as (
+    select * from {{ ref('int_report_rows_repeated') }}
 ),
 
 all_rows as (
@@ -33,7 +37,7 @@ all_rows as (
         certificate_delivered,
         certificate_type,
         enrollment_status,
-        rejected_reason
+        fault
     from grade_report_rows
     union all
     select
@@ -55,38 +59,34 @@ all_rows as (
         null as certificate_delivered,
         null as certificate_type,
         null as enrollment_status,
-        rejected_reason
+        fault
     from profile_report_rows
 ),
 
 final as (
     select
-        all_rows.report_kind,
-        all_rows.file_id,
-        all_rows.file_name,
-        all_rows.reported_at,
-        all_rows.line,
-        all_rows.line_count,
-        all_rows.student_id,
-        all_rows.username,
-        all_rows.email,
-        all_rows.name,
-        all_rows.country,
-        all_rows.grade,
-        all_rows.enrollment_track,
-        all_rows.verification_status,
-        all_rows.certificate_eligible,
-        all_rows.certificate_delivered,
-        all_rows.certificate_type,
-        all_rows.enrollment_status,
+        all_rows.*,
         not_learners.student_id is null as is_of_learner,
-        if(
-            not_learners.student_id is null,
-            all_rows.rejected_reason,
-            'not a learner (not_learners.csv)'
-        ) as rejected_reason
+        (
+            all_rows.fault is null
+            and not_learners.student_id is null
+            and repeated_rows.last_line is null
+        ) as is_usable,
+        case
+            when not_learners.student_id is not null
+                then 'not a learner (not_learners.csv)'
+            when all_rows.fault is not null
+                then all_rows.fault
+            when repeated_rows.last_line is not null
+                then 'line ' || repeated_rows.last_line || ' has the same learner, and the last line counts'
+        end as rejected_reason
     from all_rows
     left join not_learners on all_rows.student_id = not_learners.student_id
+    left join repeated_rows
+        on
+            all_rows.file_id = repeated_rows.file_id
+            and all_rows.student_id = repeated_rows.student_id
+            and all_rows.line < repeated_rows.last_line
 )
 
 select * from final

@@ -8,7 +8,7 @@
 with
 
 report_files as (
-    select * from {{ ref('int_report_files_owned') }}
+    select * from {{ ref('int_course_run_files') }}
 ),
 
 -- what each shape's parts are: year/term/suffix; the first shape that fits is the code's
@@ -52,7 +52,7 @@ codes as (
     select distinct
         run_code,
         -- a custom course is a run of its own, at its parent's time
-        {{ rewritten('run_code', "'(?i)_ccx_[0-9]+$'", "''") }} as parent_code
+        {{ replace_match('run_code', "'(?i)_ccx_[0-9]+$'", "''") }} as parent_code
     from report_files
 ),
 
@@ -60,9 +60,9 @@ shaped as (
     select
         codes.run_code,
         shapes.shape,
-        {{ rewritten('codes.parent_code', "'(?i)' || shapes.pattern", 'shapes.parts') }} as parts
+        {{ replace_match('codes.parent_code', "'(?i)' || shapes.pattern", 'shapes.parts') }} as parts
     from codes
-    inner join shapes on {{ has_part('codes.parent_code', "'(?i)' || shapes.pattern") }}
+    inner join shapes on {{ contains_match('codes.parent_code', "'(?i)' || shapes.pattern") }}
     qualify row_number() over (partition by codes.run_code order by shapes.shape asc) = 1
 ),
 
@@ -87,7 +87,7 @@ final as (
         -- none < a < b < SP, and none < _2 < _10
         case
             when rerun = '' then 0
-            when {{ has_part('rerun', "'^[0-9]'") }} then {{ whole_number('rerun') }}
+            when {{ contains_match('rerun', "'^[0-9]'") }} then {{ whole_number('rerun') }}
             else length(rerun) * 26 - 26 + ascii(rerun) - ascii('a') + 1
         end as suffix_rank
     from split

@@ -4,7 +4,8 @@
 with
 
 report_files as (
-    select * from {{ ref('int_report_files_placed') }}
+    select * from {{ ref('int_report_files_judged') }}
+    where course is not null
 ),
 
 last_report_files as (
@@ -13,7 +14,7 @@ last_report_files as (
 
 report_rows as (
     select * from {{ ref('int_report_rows') }}
-    where rejected_reason is null
+    where is_usable
 ),
 
 changes as (
@@ -22,8 +23,7 @@ changes as (
         run_key,
         course,
         course_instance,
-        status,
-        run_order
+        status
     from report_files
     except
     select
@@ -31,8 +31,7 @@ changes as (
         run_key,
         course,
         course_instance,
-        status,
-        run_order
+        status
     from last_report_files
 ),
 

@@ -1,11 +1,11 @@
 -- One row per learner and course run: what the newest grade report of the run says, or, of learners whom edX
 -- has left out since, the one before.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('learner_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('learner_id')) }}") }}
 
 with
 
 grade_report_rows as (
-    select * from {{ ref('int_report_rows_judged') }}
+    select * from {{ ref('int_report_rows') }}
     where report_kind = 'grade_report' and is_usable and {{ is_touched('student_id') }}
 ),
 
@@ -14,7 +14,7 @@ carried_over_rows as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 final as (

@@ -3,7 +3,7 @@
     alias=var('program') ~ '_coursecompletion',
     contract={'enforced': false},
     materialized='incremental',
-    pre_hook="{{ forget(is_touched('student_id')) }}"
+    pre_hook="{{ delete_where(is_touched('student_id')) }}"
 ) }}
 
 {%- set courses = column_values(ref('this_program_courses'), 'course', order_by='position') %}

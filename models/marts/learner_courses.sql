@@ -1,5 +1,5 @@
 -- One row per learner and course that the learner was ever enrolled in.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
 
 with
 
@@ -9,7 +9,10 @@ course_instancedetails as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select
+        *,
+        count(*) over (partition by course) as run_count
+    from {{ ref('int_course_runs') }}
 ),
 
 courses as (
@@ -29,11 +32,9 @@ rated_runs as (
         course_runs.run_order,
         details.certificate_eligible = 'Y' as is_eligible,
         details.grade >= course_runs.pass_grade as reaches_pass_grade,
-        coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
-        -- the newest eligible run decides; where none is eligible, the newest
-        course_runs.run_order + if(details.certificate_eligible = 'Y', 1000000, 0) as deciding_rank,
-        -- of runs with the same grade, the newest is the best
-        details.grade + course_runs.run_order / 1000000000 as grade_rank
+        coalesce(enrollment_tracks.is_verified, false) as is_verified,
+        -- an eligible run goes before all others of its course
+        if(is_eligible, course_runs.run_count, 0) + course_runs.run_order as deciding_rank
     from course_instancedetails as details
     inner join course_runs on details.course_instance = course_runs.course_instance
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
@@ -43,12 +44,14 @@ per_course as (
     select
         learner_id,
         course,
-        {{ value_at_highest('enrollment_track', 'deciding_rank') }} as enrollment_track,
-        max_by(is_eligible or reaches_pass_grade, deciding_rank) as is_passed,
-        max_by(run_order, deciding_rank) as deciding_run_order,
+        {{ value_at_max('enrollment_track', 'deciding_rank') }} as enrollment_track,
+        -- the newest eligible run decides; where none is eligible, the newest
+        coalesce(max(run_order) filter (where is_eligible), max(run_order)) as deciding_run_order,
+        bool_or(is_eligible) or max_by(reaches_pass_grade, run_order) as is_passed,
         max(run_order) as latest_run_order,
         max_by(grade, run_order) as latest_grade,
-        max_by(run_order, grade_rank) as best_run_order,
+        -- of runs with the same grade, the newest is the best
+        max_by(run_order, (grade, run_order)) as best_run_order,
         max(grade) as best_grade,
         bool_or(is_eligible) as is_certificate_eligible,
         bool_or(is_eligible and is_verified) as is_verified_passed,

@@ -1,20 +1,18 @@
 -- One row per learner whom any used report names.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
+
+-- nothing is built on files that cannot be read
+-- depends_on: {{ ref('int_report_problems') }}
 
 with
 
 report_rows as (
-    select * from {{ ref('int_report_rows_judged') }}
+    select * from {{ ref('int_report_rows') }}
     where is_usable and {{ is_touched('student_id') }}
 ),
 
 report_files as (
     select * from {{ ref('int_report_files_judged') }}
-),
-
--- nothing is built on files that cannot be read
-report_problems as (
-    select * from {{ ref('int_report_problems') }}
 ),
 
 carried_over_rows as (
@@ -29,28 +27,27 @@ ranked_files as (
     select
         file_id,
         stamp_rank,
-        -- but for addresses, what any profile says goes before what a grade report says
-        stamp_rank + if(report_kind = 'student_profile_info', 1000000000, 0) as profile_rank,
+        -- a username is as a profile tells it, where any does
+        row_number() over (order by report_kind = 'student_profile_info', stamp_rank) as profile_rank,
+        -- what tells that an account is retired goes before all else
+        max(stamp_rank) over () + stamp_rank as retired_rank,
         status = 'used' as is_used
     from report_files
-    where status in ('used', 'superseded') and not exists (select 1 from report_problems)
+    where status in ('used', 'superseded')
 ),
 
-sayings as (
+mentions as (
     select
         report_rows.*,
-        ranked_files.profile_rank,
+        ranked_files.stamp_rank,
         ranked_files.is_used or carried_over_rows.file_id is not null as counts,
-        -- what tells that an account is retired goes before all else
         if(
             {{ is_retired_username('report_rows.username') }},
-            2000000000 + ranked_files.stamp_rank,
+            ranked_files.retired_rank,
             ranked_files.profile_rank
         ) as username_rank,
         if(
-            {{ is_retired_email('report_rows.email') }},
-            2000000000 + ranked_files.stamp_rank,
-            ranked_files.stamp_rank
+            {{ is_retired_email('report_rows.email') }}, ranked_files.retired_rank, ranked_files.stamp_rank
         ) as email_rank
     from report_rows
     inner join ranked_files on report_rows.file_id = ranked_files.file_id
@@ -65,11 +62,12 @@ told as (
         student_id,
         {{ newest('username', 'username_rank') }} as username,
         {{ newest('email', 'email_rank') }} as email,
-        {{ newest('name', 'profile_rank') }} as name,
-        {{ newest('country', 'profile_rank') }} as country,
+        -- profiles alone tell these
+        {{ newest('name', 'stamp_rank') }} as name,
+        {{ newest('country', 'stamp_rank') }} as country,
         min(reported_at) as first_reported_at,
         max(reported_at) as last_reported_at
-    from sayings
+    from mentions
     group by student_id
     -- whom only superseded downloads name is no learner of the program any more
     having bool_or(counts)

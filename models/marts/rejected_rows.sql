@@ -1,18 +1,20 @@
 -- One row per row of the program's reports that is not used.
-{%- set files = column_values(ref('int_report_rows_rejected'), 'path') %}
-{#- The text of who is no learner is withheld, so nobody looks for it. #}
-{%- set paths = column_values(
-    ref('int_report_rows_rejected'), 'path', where='raw_text is null and is_of_learner'
-) %}
-
 with
 
 rejected_rows as (
-    select * from {{ ref('int_report_rows_rejected') }}
+    select * from {{ ref('int_rejected_rows') }}
 ),
 
-retired_accounts as (
-    select * from {{ ref('int_retired_accounts') }}
+texts as (
+    select * from {{ ref('int_rejected_row_texts') }}
+),
+
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+retired_elsewhere as (
+    select * from {{ source('mailing', 'retired_elsewhere') }}
 ),
 
 not_learners as (
@@ -23,27 +25,8 @@ not_learner_lines as (
     select * from {{ source('mailing', 'not_learners') }}
 ),
 
-account_sayings as (
-    select * from {{ ref('int_account_sayings') }}
-    -- who said what is looked through only for rows that there are
-    where {{ files != [] }}
-),
-
-lines as (
-    select * from {{ lines_of_files(paths) }}
-),
-
-found as (
-    select
-        rejected_rows.path,
-        rejected_rows.line,
-        trim(trailing chr(13) from {{ joined('lines.text', 'chr(10)', 'lines.line') }}) as raw_text
-    from rejected_rows
-    inner join lines
-        on
-            rejected_rows.path = lines.path
-            and lines.line between rejected_rows.line and rejected_rows.line + rejected_rows.line_count - 1
-    group by rejected_rows.path, rejected_rows.line
+account_mentions as (
+    select * from {{ ref('int_account_mentions') }}
 ),
 
 whole as (
@@ -53,16 +36,22 @@ whole as (
         rejected_rows.line,
         rejected_rows.student_id,
         rejected_rows.reason,
-        coalesce(rejected_rows.raw_text, found.raw_text) as raw_text
+        coalesce(rejected_rows.raw_text, texts.raw_text) as raw_text
     from rejected_rows
-    left join found on rejected_rows.path = found.path and rejected_rows.line = found.line
+    left join texts on rejected_rows.file_id = texts.file_id and rejected_rows.line = texts.line
 ),
 
 withheld_accounts as (
     select
         student_id,
         'withheld: of a retired account' as words
-    from retired_accounts
+    from learners
+    where is_retired
+    union all
+    select
+        student_id,
+        'withheld: of a retired account' as words
+    from retired_elsewhere
     union all
     select
         student_id,
@@ -70,13 +59,15 @@ withheld_accounts as (
     from not_learners
 ),
 
-withheld_sayings as (
+withheld_mentions as (
     select
         withheld_accounts.words,
-        account_sayings.username,
-        account_sayings.email
-    from account_sayings
-    inner join withheld_accounts on account_sayings.student_id = withheld_accounts.student_id
+        account_mentions.username,
+        account_mentions.email
+    from account_mentions
+    inner join withheld_accounts on account_mentions.student_id = withheld_accounts.student_id
+    -- all that was ever said is looked through only where there are rejected rows
+    where exists (select 1 from rejected_rows)
     union all
     select
         'withheld: of somebody in not_learners.csv' as words,
@@ -90,12 +81,12 @@ withheld_names as (
     select
         words,
         username as cell
-    from withheld_sayings
+    from withheld_mentions
     union
     select
         words,
         email as cell
-    from withheld_sayings
+    from withheld_mentions
 ),
 
 -- a row of the wrong width has no student id that is read: its first cell, or another one, tells whose it is
@@ -103,7 +94,7 @@ cells as (
     select
         file_id,
         line,
-        {{ each_of("split(lower(raw_text), ',')") }} as cell
+        {{ unnest_list("split(lower(raw_text), ',')") }} as cell
     from whole
 ),
 

@@ -6,7 +6,7 @@ report_files as (
 ),
 
 rejected_rows as (
-    select * from {{ ref('int_report_rows_rejected') }}
+    select * from {{ ref('int_rejected_rows') }}
 ),
 
 downloads_compared as (

@@ -1,15 +1,13 @@
 -- One row: the program that is built.
 {{ config(alias='programs') }}
 
+-- nothing is built on seeds that are wrong
+-- depends_on: {{ ref('int_seed_problems') }}
+
 with
 
 programs as (
-    select * from {{ ref('stg_seeds__programs') }}
-),
-
--- nothing is built on seeds that are wrong
-seed_problems as (
-    select * from {{ ref('int_seed_problems') }}
+    select * from {{ ref('programs') }}
 ),
 
 final as (
@@ -32,12 +30,11 @@ final as (
         coalesce(certificate_mail, 'eligible') as certificate_mail,
         coalesce(language, 'en') as language,
         coalesce(lms_base, 'https://courses.edx.org') as lms_base,
-        coalesce(invented, 'false') = 'true' as is_invented,
+        -- spreadsheets write TRUE
+        coalesce(lower(invented), 'false') = 'true' as is_invented,
         {{ as_of() }} as as_of
     from programs
-    where
-        program = '{{ var("program") }}'
-        and not exists (select 1 from seed_problems)
+    where program = '{{ var("program") }}'
 )
 
 select * from final

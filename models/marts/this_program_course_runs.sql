@@ -11,8 +11,16 @@ this_program_courses as (
     select * from {{ ref('this_program_courses') }}
 ),
 
+-- what one of a run's rows says of its days holds for all of them
 run_dates as (
-    select * from {{ ref('int_run_dates') }}
+    select
+        lower(course_instance) as run_key,
+        max({{ iso_date('starts_on') }}) as starts_on,
+        max({{ iso_date('ends_on') }}) as ends_on,
+        max({{ iso_date('enrollment_ends_on') }}) as enrollment_ends_on,
+        max({{ iso_date('upgrade_ends_on') }}) as upgrade_ends_on
+    from course_runs
+    group by lower(course_instance)
 ),
 
 final as (

@@ -4,7 +4,7 @@
 with
 
 courses as (
-    select * from {{ ref('stg_seeds__courses') }}
+    select * from {{ ref('courses') }}
 ),
 
 this_program as (
@@ -19,8 +19,9 @@ final as (
         courses.title,
         courses.file_prefix,
         {{ decimal_number('courses.pass_grade') }} as pass_grade,
-        courses.is_capstone = 'true' as is_capstone,
-        coalesce(courses.offered, 'true') = 'true' as is_offered
+        -- spreadsheets write TRUE
+        lower(courses.is_capstone) = 'true' as is_capstone,
+        coalesce(lower(courses.offered), 'true') = 'true' as is_offered
     from courses
     inner join this_program on courses.program = this_program.program
 )

@@ -1,4 +1,4 @@
--- One row per record of a grade report; a record that says something impossible has a rejected_reason.
+-- One row per record of a grade report; a record that says something impossible has a fault.
 with
 
 grade_report as (
@@ -42,7 +42,7 @@ final as (
                 then 'its Certificate Eligible is neither Y nor N'
             when typed.certificate_delivered not in ('Y', 'N')
                 then 'its Certificate Delivered is neither Y nor N'
-        end as rejected_reason
+        end as fault
     from typed
     inner join report_files on typed.file_id = report_files.file_id
 )

@@ -1,4 +1,4 @@
--- One row per record of a profile report; a record without a readable id has a rejected_reason.
+-- One row per record of a profile report; a record without a readable id has a fault.
 with
 
 student_profile_info as (
@@ -29,7 +29,7 @@ final as (
         typed.*,
         report_files.file_name,
         report_files.reported_at,
-        if(typed.student_id is null, 'its id is not an id: digits only, 18 at most', null) as rejected_reason
+        if(typed.student_id is null, 'its id is not an id: digits only, 18 at most', null) as fault
     from typed
     inner join report_files on typed.file_id = report_files.file_id
 )

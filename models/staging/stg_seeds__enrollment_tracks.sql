@@ -1,4 +1,4 @@
--- One row per row of seeds/enrollment_tracks.csv, as text.
+-- One row per row of seeds/enrollment_tracks.csv.
 with
 
 enrollment_tracks as (
@@ -9,7 +9,7 @@ final as (
     select
         track,
         -- spreadsheets write TRUE
-        lower(is_verified) as is_verified
+        lower(is_verified) = 'true' as is_verified
     from enrollment_tracks
 )
 

@@ -1,21 +1,28 @@
 """What pages share: their templates, and how they say numbers, shares and days."""
 
+import re
 import unicodedata
 from datetime import datetime, timedelta
-from typing import Any
 
-import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from mm.config import TEMPLATES
 
+# Control characters and halves of characters, which HTML and UTF-8 have no place for.
+_IN_NO_PAGE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
 
 def environment() -> Environment:
-    """Return the templates, which escape what they are given and have this module's words as filters."""
+    """Return the templates of pages, with this module's words as filters.
+
+    They escape what they are given, put a space for each control character, and take no undefined name.
+    """
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_fit_for_a_page,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -23,11 +30,11 @@ def environment() -> Environment:
     return templates
 
 
-def all_rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    """Return a query's rows, each by column."""
-    cursor = connection.execute(query)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+def _fit_for_a_page(value: object) -> object:
+    if isinstance(value, str) and _IN_NO_PAGE.search(value):
+        fit = _IN_NO_PAGE.sub(" ", value)
+        return Markup(fit) if isinstance(value, Markup) else fit  # noqa: S704 - as it was
+    return value
 
 
 def on_one_line(text: str) -> str:

@@ -2,7 +2,7 @@
 with
 
 grade_report_rows as (
-    select * from {{ ref('int_report_rows_judged') }}
+    select * from {{ ref('int_report_rows') }}
     where report_kind = 'grade_report' and is_usable
 ),
 

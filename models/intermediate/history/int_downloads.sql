@@ -12,7 +12,7 @@ contents as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 -- of several files with one stamp, only the last copy is a download of its own

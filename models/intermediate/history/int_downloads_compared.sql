@@ -1,5 +1,8 @@
 -- One row per run's newest download that has an earlier one: whom and which certificates it lacks of it.
-{{ config(materialized='table') }}
+-- The build stops at any that lacks a larger share of the learners than max_learners_gone.
+{{ config(materialized='table', post_hook="{{ stop_with_messages(this, 'problem') }}") }}
+
+{%- set allowed_share = "'" ~ var('max_learners_gone', none) | string | replace("'", "''") ~ "'" %}
 
 with
 
@@ -9,6 +12,7 @@ downloads as (
 
 downloaded_rows as (
     select * from {{ ref('int_downloaded_rows') }}
+    where download_number >= download_count - 1
 ),
 
 carried_over_rows as (
@@ -19,8 +23,8 @@ report_files as (
     select * from {{ ref('int_report_files_judged') }}
 ),
 
-grade_report_err_rows as (
-    select * from {{ ref('stg_edx__grade_report_err_rows') }}
+grade_report_err as (
+    select * from {{ source('edx', 'grade_report_err') }}
 ),
 
 newest_downloads as (
@@ -41,46 +45,32 @@ companion_rows as (
     select distinct
         newest.file_id,
         report_files.file_name,
-        grade_report_err_rows.student_id
+        grade_report_err.student_id
     from newest_downloads as newest
     inner join report_files
         on
             lower(newest.course_instance) = report_files.run_key
             and newest.reported_at = report_files.reported_at
             and report_files.report_kind = 'grade_report_err'
-    inner join grade_report_err_rows on report_files.file_id = grade_report_err_rows.file_id
-),
-
-both_downloads as (
-    select
-        file_id as newest_file_id,
-        file_id,
-        true as is_newest
-    from newest_downloads
-    union all
-    select
-        file_id as newest_file_id,
-        earlier_file_id as file_id,
-        false as is_newest
-    from newest_downloads
+    inner join grade_report_err on report_files.file_id = grade_report_err.file_id
 ),
 
 -- of both in one pass, as each may have millions of rows
 learners_of_both as (
     select
-        both_downloads.newest_file_id as file_id,
-        downloaded_rows.learner_id,
-        bool_or(both_downloads.is_newest) as is_in_newest,
-        bool_or(not both_downloads.is_newest) as is_in_earlier,
+        newest.file_id,
+        rows_of_both.learner_id,
+        bool_or(rows_of_both.file_id = newest.file_id) as is_in_newest,
+        bool_or(rows_of_both.file_id != newest.file_id) as is_in_earlier,
         bool_or(
-            both_downloads.is_newest and downloaded_rows.certificate_eligible = 'Y'
+            rows_of_both.file_id = newest.file_id and rows_of_both.certificate_eligible = 'Y'
         ) as is_certified_in_newest,
         bool_or(
-            not both_downloads.is_newest and downloaded_rows.certificate_eligible = 'Y'
+            rows_of_both.file_id != newest.file_id and rows_of_both.certificate_eligible = 'Y'
         ) as is_certified_in_earlier
-    from downloaded_rows
-    inner join both_downloads on downloaded_rows.file_id = both_downloads.file_id
-    group by both_downloads.newest_file_id, downloaded_rows.learner_id
+    from newest_downloads as newest
+    inner join downloaded_rows as rows_of_both on newest.course_instance = rows_of_both.course_instance
+    group by newest.file_id, rows_of_both.learner_id
 ),
 
 compared as (
@@ -130,7 +120,18 @@ final as (
         counted.certificates_gone,
         counted.learners_carried_over,
         counted.learners_in_companion,
-        counted.companion_file_name
+        counted.companion_file_name,
+        case
+            when
+                counted.learners_gone - counted.learners_carried_over
+                > {{ decimal_number(allowed_share) }} * earlier_files.learner_count
+                then
+                    newest_files.file_name || ': it lacks '
+                    || (counted.learners_gone - counted.learners_carried_over) || ' of the '
+                    || earlier_files.learner_count || ' learners in ' || earlier_files.file_name
+                    || ', more than max_learners_gone (' || {{ allowed_share }} || ') allows:'
+                    || ' download it again, or build without max_learners_gone.'
+        end as problem
     from counted
     inner join report_files as newest_files on counted.file_id = newest_files.file_id
     inner join report_files as earlier_files on counted.earlier_file_id = earlier_files.file_id

@@ -21,7 +21,7 @@ triggers_with_mails_had as (
     select
         triggers.student_id,
         triggers.trigger_course,
-        triggers.trigger_course_verified,
+        triggers.is_certified,
         triggers.trigger_position,
         lower(trim(learners.email)) as address,
         exclusions.excluded_reason as own_reason,
@@ -46,7 +46,7 @@ ranked_for_learner as (
             partition by student_id, own_reason is null
             order by
                 had_another_courses_mail or had_another_accounts_mail,
-                trigger_course_verified desc,
+                is_certified desc,
                 trigger_position desc
         ) as rank_for_learner
     from triggers_with_mails_had
@@ -67,7 +67,7 @@ ranked_for_address as (
         *,
         row_number() over (
             partition by address, learners_reason is null and not had_another_accounts_mail
-            order by trigger_course_verified desc, trigger_position desc, student_id asc
+            order by is_certified desc, trigger_position desc, student_id asc
         ) as rank_for_address
     from learners_choices
 ),

@@ -17,10 +17,6 @@ learner_progress as (
     select * from {{ ref('learner_progress') }}
 ),
 
-opted_out_accounts as (
-    select * from {{ ref('int_mailout_opted_out_accounts') }}
-),
-
 opted_out_addresses as (
     select * from {{ ref('int_mailout_opted_out_addresses') }}
 ),
@@ -30,7 +26,7 @@ bounced as (
 ),
 
 email_preferences as (
-    select * from {{ ref('int_email_preferences') }}
+    select * from {{ ref('stg_edx__email_preferences') }}
 ),
 
 report_files as (
@@ -55,7 +51,7 @@ final as (
         case
             when learner_progress.certificates_to_go = 0
                 then 'whole series certified'
-            when triggers.trigger_course_verified = 0 and triggers.has_certificate
+            when not triggers.is_certified and triggers.has_certificate
                 then 'already certified'
             when learners.is_retired
                 then 'retired account'
@@ -63,11 +59,11 @@ final as (
                 then 'unenrolled'
             when
                 this_program.certificate_mail = 'delivered'
-                and triggers.trigger_course_verified = 1
+                and triggers.is_certified
                 and not triggers.is_certificate_delivered
                 then 'certificate not delivered'
             when
-                triggers.trigger_course_verified = 0
+                not triggers.is_certified
                 and triggers.trigger_course_open_until < this_program.as_of
                 then 'upgrade deadline passed'
             when not {{ is_mail_address('learners.email') }}
@@ -75,7 +71,7 @@ final as (
             -- of the address that the newest report has: with another one, the learner is written to again
             when bounced.email is not null
                 then 'address bounced'
-            when opted_out_accounts.student_id is not null or opted_out_addresses.email is not null
+            when opted_out_addresses.email is not null
                 then 'unsubscribed'
             when
                 opt_in_lists.are_there
@@ -90,7 +86,6 @@ final as (
     inner join learners on triggers.student_id = learners.student_id
     inner join learner_progress on triggers.student_id = learner_progress.student_id
     left join bounced on lower(trim(learners.email)) = bounced.email
-    left join opted_out_accounts on triggers.student_id = opted_out_accounts.student_id
     left join opted_out_addresses on lower(trim(learners.email)) = opted_out_addresses.email
     left join email_preferences on lower(trim(learners.email)) = email_preferences.email
     left join mails_had

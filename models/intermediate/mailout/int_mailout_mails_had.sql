@@ -19,7 +19,7 @@ mails as (
         student_id,
         lower(trim(email)) as address,
         lower(trigger_course_instance) as run_key,
-        trigger_course_verified,
+        trigger_course_verified = 1 as is_of_certificate,
         intended_at,
         program = '{{ var("program") }}' as is_of_this_program
     from all_tries
@@ -30,7 +30,7 @@ learners_mails as (
     select
         triggers.*,
         mails.run_key as mailed_run_key,
-        mails.trigger_course_verified as mailed_course_verified,
+        mails.is_of_certificate,
         mails.intended_at,
         mails.is_of_this_program,
         true as is_own
@@ -42,7 +42,7 @@ other_accounts_mails as (
     select
         triggers.*,
         mails.run_key as mailed_run_key,
-        mails.trigger_course_verified as mailed_course_verified,
+        mails.is_of_certificate,
         mails.intended_at,
         mails.is_of_this_program,
         false as is_own
@@ -68,7 +68,7 @@ compared as (
         trigger_course,
         is_own,
         lower(trigger_course_instance) = mailed_run_key as is_same_run,
-        trigger_course_verified = mailed_course_verified as is_same_kind,
+        is_certified = is_of_certificate as is_same_kind,
         is_of_this_program and coalesce(reported_at < intended_at, true) as is_of_this_mailout
     from all_mails
 ),

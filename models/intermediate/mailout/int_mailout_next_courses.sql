@@ -1,8 +1,9 @@
 -- One row per trigger that has a next course, with a run to take it in.
 with
 
-needed_courses as (
-    select * from {{ ref('int_mailout_needed_courses') }}
+triggers as (
+    select * from {{ ref('int_mailout_triggers') }}
+    where next_course is not null
 ),
 
 this_program as (
@@ -24,9 +25,9 @@ course_instancedetails as (
 -- each coming run, open until the first of the days after which it could no more be taken so that it counts
 runs as (
     select
-        needed_courses.student_id,
-        needed_courses.trigger_course,
-        needed_courses.next_course,
+        triggers.student_id,
+        triggers.trigger_course,
+        triggers.next_course,
         course_runs.course_instance,
         course_runs.title,
         course_runs.link,
@@ -35,32 +36,26 @@ runs as (
         case
             when details.learner_id is null
                 then least(course_runs.enrollment_ends_on, course_runs.upgrade_ends_on, course_runs.ends_on)
-            when not coalesce(enrollment_tracks.is_verified = 'true', false)
+            when not coalesce(enrollment_tracks.is_verified, false)
                 then least(course_runs.upgrade_ends_on, course_runs.ends_on)
             else course_runs.ends_on
-        end as open_until
-    from needed_courses
+        end as open_until,
+        coalesce(open_until >= this_program.as_of, true) as is_open
+    from triggers
+    cross join this_program
     inner join course_runs
-        on needed_courses.next_course = course_runs.course and course_runs.run_role = 'coming'
+        on triggers.next_course = course_runs.course and course_runs.run_role = 'coming'
     left join course_instancedetails as details
         on
-            needed_courses.student_id = details.learner_id
+            triggers.student_id = details.learner_id
             and lower(course_runs.course_instance) = lower(details.course_instance)
             and not ({{ has_left('details.enrollment_status') }})
     left join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
 ),
 
-judged as (
-    select
-        runs.*,
-        coalesce(runs.open_until >= this_program.as_of, true) as is_open
-    from runs
-    cross join this_program
-),
-
 chosen as (
     select *
-    from judged
+    from runs
     qualify row_number() over (
         partition by student_id, trigger_course
         order by is_open desc, reason = 'continue' desc, starts_on asc nulls last, course_instance asc

@@ -5,21 +5,19 @@ unsubscribed as (
     select * from {{ source('mailing', 'unsubscribed') }}
 ),
 
-opted_out_accounts as (
-    select * from {{ ref('int_mailout_opted_out_accounts') }}
-),
-
 not_learners as (
     select * from {{ ref('int_not_learners') }}
 ),
 
-account_sayings as (
-    select * from {{ ref('int_account_sayings') }}
+account_mentions as (
+    select * from {{ ref('int_account_mentions') }}
 ),
 
 -- a second account with the address of one that is no learner's may be a learner's, and is not written to
 accounts as (
-    select student_id from opted_out_accounts
+    select account_mentions.student_id
+    from account_mentions
+    semi join unsubscribed on account_mentions.email = unsubscribed.email
     union
     select student_id from not_learners
 ),
@@ -27,10 +25,10 @@ accounts as (
 final as (
     select email from unsubscribed
     union
-    select account_sayings.email
-    from account_sayings
-    semi join accounts on account_sayings.student_id = accounts.student_id
-    where account_sayings.email is not null
+    select account_mentions.email
+    from account_mentions
+    semi join accounts on account_mentions.student_id = accounts.student_id
+    where account_mentions.email is not null
 )
 
 select * from final

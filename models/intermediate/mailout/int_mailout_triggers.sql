@@ -1,4 +1,4 @@
--- One row per learner and series course whose current run gives a reason to write.
+-- One row per learner and series course whose current run gives a reason to write, with the next course.
 {{ config(materialized='table') }}
 
 with
@@ -12,7 +12,16 @@ course_runs as (
 ),
 
 courses as (
-    select * from {{ ref('this_program_courses') }}
+    select * from {{ ref('int_course_flags') }}
+),
+
+learner_standings as (
+    select * from {{ ref('int_learner_standings') }}
+),
+
+nearest_tracks as (
+    select * from {{ ref('int_standing_tracks') }}
+    where is_nearest
 ),
 
 runs as (
@@ -41,11 +50,13 @@ final as (
         course_runs.upgrade_ends_on as trigger_course_upgrade_ends_on,
         -- where no deadline is known: nobody can upgrade in a run that has ended
         coalesce(course_runs.upgrade_ends_on, course_runs.ends_on) as trigger_course_open_until,
-        if(runs.is_certified, 1, 0) as trigger_course_verified,
+        runs.is_certified,
         runs.certificate_delivered = 'Y' as is_certificate_delivered,
         runs.enrollment_status,
         runs.reported_at,
-        certified.learner_id is not null as has_certificate
+        certified.learner_id is not null as has_certificate,
+        -- the first that brings the learner's nearest track closer
+        nearest_tracks.next_course
     from runs
     inner join course_runs
         on
@@ -54,6 +65,13 @@ final as (
             and course_runs.run_role = 'current'
     inner join courses on course_runs.course = courses.course
     left join certified on runs.learner_id = certified.learner_id and runs.course = certified.course
+    left join learner_standings as standings on runs.learner_id = standings.student_id
+    left join nearest_tracks
+        on
+            standings.certified_flags = nearest_tracks.certified_flags
+            -- who passed as an auditor upgrades that course first
+            and if(runs.is_certified, standings.settled_flags, standings.settled_flags | courses.flag)
+            = nearest_tracks.settled_flags
     where
         not courses.is_capstone
         and (runs.audit_passed = 'Y' or runs.is_certified)

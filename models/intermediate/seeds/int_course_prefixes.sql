@@ -2,7 +2,7 @@
 with
 
 courses as (
-    select * from {{ ref('stg_seeds__courses') }}
+    select * from {{ ref('courses') }}
 ),
 
 course_aliases as (

@@ -2,11 +2,11 @@
 with
 
 programs as (
-    select * from {{ ref('stg_seeds__programs') }}
+    select * from {{ ref('programs') }}
 ),
 
 courses as (
-    select * from {{ ref('stg_seeds__courses') }}
+    select * from {{ ref('courses') }}
 ),
 
 course_prefixes as (
@@ -18,7 +18,7 @@ course_runs as (
 ),
 
 enrollment_tracks as (
-    select * from {{ ref('stg_seeds__enrollment_tracks') }}
+    select * from {{ ref('enrollment_tracks') }}
 ),
 
 run_pass_grades as (
@@ -26,7 +26,7 @@ run_pass_grades as (
 ),
 
 requirements as (
-    select * from {{ ref('stg_seeds__requirements') }}
+    select * from {{ ref('requirements') }}
 ),
 
 requirement_courses as (

@@ -1,5 +1,5 @@
 -- One row per learner: how many courses, and which, as sums of their flags.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
 
 with
 

@@ -6,7 +6,10 @@ this_program as (
 ),
 
 requirements as (
-    select * from {{ ref('stg_seeds__requirements') }}
+    select
+        *,
+        {{ seed_row_number() }} as row_in_file
+    from {{ ref('requirements') }}
 ),
 
 requirement_courses as (

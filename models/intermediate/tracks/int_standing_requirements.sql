@@ -47,7 +47,7 @@ counted as (
         requirement_courses.courses_required as required,
         count(*) filter (where (standings.certified_flags & requirement_courses.flag) != 0) as earned,
         count(*) filter (where (standings.settled_flags & requirement_courses.flag) != 0) as settled,
-        {{ joined(
+        {{ string_agg(
             'if((standings.certified_flags & requirement_courses.flag) = 0, requirement_courses.course, null)',
             "', '",
             'requirement_courses.position'

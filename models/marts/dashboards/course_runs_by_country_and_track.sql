@@ -6,7 +6,7 @@ course_instancedetails as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 courses as (
@@ -42,7 +42,7 @@ learner_runs as (
         {{ has_left('details.enrollment_status') }} as has_left,
         details.grade > 0 as has_attempted,
         details.certificate_eligible = 'Y' or details.grade >= runs.pass_grade as has_passed,
-        coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
+        coalesce(enrollment_tracks.is_verified, false) as is_verified,
         details.certificate_eligible = 'Y' as is_certificate_eligible,
         details.audit_passed = 'Y' as has_audit_passed
     from course_instancedetails as details

@@ -24,7 +24,7 @@ ever_verified as (
         details.course
     from course_instancedetails as details
     inner join enrollment_tracks on details.enrollment_track = enrollment_tracks.track
-    where enrollment_tracks.is_verified = 'true'
+    where enrollment_tracks.is_verified
 ),
 
 final as (

@@ -1,4 +1,21 @@
 -- One row per learner, course run and kind of change since the run's previous download.
+
+{#- A kind of change, when it has happened, what was said before and what is said now. #}
+{%- set kinds = [
+    ('newly passed', 'has_passed and not coalesce(had_passed, false)',
+        "'grade ' || previous_grade", "'grade ' || grade"),
+    ('newly certified', 'is_certified and not coalesce(was_certified, false)',
+        "'certificate_eligible ' || previous_eligible", "'certificate_eligible ' || certificate_eligible"),
+    ('upgraded', 'is_verified and not coalesce(was_verified, true)',
+        "'track ' || previous_track", "'track ' || enrollment_track"),
+    ('unenrolled', has_left('enrollment_status') ~ ' and coalesce(was_enrolled, false)',
+        'previous_status', 'enrollment_status'),
+    ('came back', 'is_enrolled and not coalesce(was_enrolled, true)',
+        "if(was_reported, previous_status, 'not in the report')", "coalesce(enrollment_status, 'in the report')"),
+    ('not in the report', 'not is_reported and was_reported',
+        "coalesce(previous_status, 'in the report')", "'not in the report'"),
+] %}
+
 with
 
 learner_course_history as (
@@ -10,7 +27,7 @@ downloads as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 enrollment_tracks as (
@@ -22,7 +39,7 @@ states as (
         history.*,
         history.grade >= course_runs.pass_grade as has_passed,
         history.certificate_eligible = 'Y' as is_certified,
-        coalesce(enrollment_tracks.is_verified = 'true', false) as is_verified,
+        coalesce(enrollment_tracks.is_verified, false) as is_verified,
         history.is_reported and not ({{ has_left('history.enrollment_status') }}) as is_enrolled
     from learner_course_history as history
     inner join course_runs on history.course_instance = course_runs.course_instance
@@ -70,56 +87,22 @@ moves as (
             and now_state.valid_from = previous_state.valid_to
 ),
 
-kinds as (
-    select known.change
-    from (
-        values
-        ('newly passed'),
-        ('newly certified'),
-        ('upgraded'),
-        ('unenrolled'),
-        ('came back'),
-        ('not in the report')
-    ) as known (change)
-),
-
 -- a learner may have changed in several ways at once
 final as (
-    select
-        moves.learner_id,
-        moves.course,
-        moves.course_instance,
-        kinds.change,
-        moves.previous_reported_at,
-        moves.changed_at,
-        case kinds.change
-            when 'newly passed' then 'grade ' || moves.previous_grade
-            when 'newly certified' then 'certificate_eligible ' || moves.previous_eligible
-            when 'upgraded' then 'track ' || moves.previous_track
-            when 'unenrolled' then moves.previous_status
-            when 'came back' then if(moves.was_reported, moves.previous_status, 'not in the report')
-            when 'not in the report' then coalesce(moves.previous_status, 'in the report')
-        end as before,
-        case kinds.change
-            when 'newly passed' then 'grade ' || moves.grade
-            when 'newly certified' then 'certificate_eligible ' || moves.certificate_eligible
-            when 'upgraded' then 'track ' || moves.enrollment_track
-            when 'unenrolled' then moves.enrollment_status
-            when 'came back' then coalesce(moves.enrollment_status, 'in the report')
-            when 'not in the report' then 'not in the report'
-        end as after
-    from moves
-    inner join kinds
-        on
-            case kinds.change
-                when 'newly passed' then moves.has_passed and not coalesce(moves.had_passed, false)
-                when 'newly certified' then moves.is_certified and not coalesce(moves.was_certified, false)
-                when 'upgraded' then moves.is_verified and not coalesce(moves.was_verified, true)
-                when 'unenrolled'
-                    then {{ has_left('moves.enrollment_status') }} and coalesce(moves.was_enrolled, false)
-                when 'came back' then moves.is_enrolled and not coalesce(moves.was_enrolled, true)
-                when 'not in the report' then not moves.is_reported and moves.was_reported
-            end
+    {%- for change, has_happened, before, after in kinds %}
+        select
+            learner_id,
+            course,
+            course_instance,
+            '{{ change }}' as change,
+            previous_reported_at,
+            changed_at,
+            {{ before }} as before,
+            {{ after }} as after
+        from moves
+        where {{ has_happened }}
+        {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
 )
 
 select * from final

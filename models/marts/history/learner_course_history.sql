@@ -1,5 +1,5 @@
 -- One row per learner, course run and change, in the order of the downloads' stamps.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('learner_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('learner_id')) }}") }}
 
 with
 

@@ -10,7 +10,7 @@ downloaded_rows as (
 ),
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 enrollment_tracks as (
@@ -33,7 +33,7 @@ counted as (
         count(*) filter (
             where downloaded.certificate_eligible = 'Y' or downloaded.grade >= rated_downloads.pass_grade
         ) as passed,
-        count(*) filter (where enrollment_tracks.is_verified = 'true') as verified,
+        count(*) filter (where enrollment_tracks.is_verified) as verified,
         count(*) filter (where downloaded.certificate_eligible = 'Y') as certificate_eligible
     from downloaded_rows as downloaded
     inner join rated_downloads on downloaded.file_id = rated_downloads.file_id

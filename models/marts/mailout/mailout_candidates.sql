@@ -35,7 +35,7 @@ final as (
         triggers.trigger_course_instance,
         triggers.trigger_course_title,
         triggers.trigger_course_link,
-        triggers.trigger_course_verified,
+        if(triggers.is_certified, 1, 0) as trigger_course_verified,
         triggers.is_certificate_delivered,
         learner_progress.certificates_required
         - learner_progress.certificates_to_go as no_certificate_eligible,

@@ -6,8 +6,19 @@ mails as (
     where program = '{{ var("program") }}'
 ),
 
+learners as (
+    select * from {{ ref('learners') }}
+),
+
+retired_elsewhere as (
+    select * from {{ source('mailing', 'retired_elsewhere') }}
+),
+
 retired_accounts as (
-    select * from {{ ref('int_retired_accounts') }}
+    select student_id from learners
+    where is_retired
+    union
+    select student_id from retired_elsewhere
 ),
 
 final as (

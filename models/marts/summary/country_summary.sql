@@ -9,7 +9,7 @@ learner_progress as (
     select * from {{ ref('learner_progress') }}
 ),
 
-final as (
+counted as (
     select
         learners.country,
         count(*) as learners,
@@ -18,6 +18,18 @@ final as (
     from learners
     inner join learner_progress on learners.student_id = learner_progress.student_id
     group by learners.country
+),
+
+final as (
+    select
+        country,
+        learners,
+        passed,
+        certificate_eligible,
+        row_number() over (
+            order by if(country is null, 1, 0) asc, learners desc, country asc
+        )::integer as rank_by_learners
+    from counted
 )
 
 select * from final

@@ -2,7 +2,7 @@
 with
 
 course_runs as (
-    select * from {{ ref('int_course_runs_ordered') }}
+    select * from {{ ref('int_course_runs') }}
 ),
 
 courses as (
@@ -49,7 +49,13 @@ final as (
         {{ share('counted.verified_passed', 'counted.learners') }} as verified_passed_share,
         {{ share('counted.certificate_eligible', 'counted.learners') }} as certificate_eligible_share,
         {{ share('counted.audit_passed', 'counted.learners') }} as audit_passed_share,
-        course_runs.pass_grade
+        course_runs.pass_grade,
+        course_runs.run_code,
+        {{ calls_auditors_eligible('course_runs.reported_at') }} as calls_auditors_eligible,
+        course_runs.reported_at >= timestamp '2017-06-01' as tells_who_left,
+        -- edX may leave audit learners out of a large course's report since then
+        course_runs.reported_at >= timestamp '2020-01-01'
+        and coalesce(counted.verified = counted.learners, false) as lists_verified_only
     from course_runs
     inner join courses on course_runs.course = courses.course
     left join counted on course_runs.course_instance = counted.course_instance

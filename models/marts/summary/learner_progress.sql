@@ -1,5 +1,5 @@
 -- One row per learner: how far on the way to the nearest track's end, and what is next.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
 
 with
 

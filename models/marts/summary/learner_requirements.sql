@@ -1,5 +1,5 @@
 -- One row per learner, track of the program and requirement of the track.
-{{ config(materialized='incremental', pre_hook="{{ forget(is_touched('student_id')) }}") }}
+{{ config(materialized='incremental', pre_hook="{{ delete_where(is_touched('student_id')) }}") }}
 
 with
 

@@ -18,7 +18,7 @@ country_summary as (
 ),
 
 by_certificates as (
-    select {{ list_in_order('learners', 'no_certificate_eligible') }} as learners_by_certificates
+    select {{ ordered_list('learners', 'no_certificate_eligible') }} as learners_by_certificates
     from certificate_summary
 ),
 

@@ -21,7 +21,7 @@ from jinja2 import Template
 from pyspark.sql import SparkSession
 
 from mm.build import inputs
-from mm.build.mask import known_of, mask_secret, masks_of, publish_with_mask
+from mm.build.mask import mask_secret, publish_marts
 from mm.build.misplaced import misplaced_reports
 from mm.build.run_dbt import Said, run_dbt
 from mm.config import PROJECT, ReaderError, data_dir, database_dir
@@ -31,9 +31,7 @@ from mm.seeds import check_program
 
 _OLDEST_JAVA = 17
 # Nothing is kept from the last build, so nobody asks what it knew.
-_LAST_REPORT_FILES = (
-    "file_id int, run_key string, course string, course_instance string, status string, run_order bigint"
-)
+_LAST_REPORT_FILES = "file_id int, run_key string, course string, course_instance string, status string"
 _DUCKDB_TYPES = {"int": "integer", "string": "varchar", "array<bigint>": "bigint[]"}
 
 
@@ -126,18 +124,11 @@ def _fetch(spark: SparkSession, program: str, said: Said) -> list[Path]:
             connection.execute("use marts")
             models = [result.node for result in said.result.results if result.node.resource_type == "model"]
             for model in models:
-                if model.fqn[1] == "marts":
+                if model.access == "public":
                     _copy(spark, connection, model)
-            connection.execute("checkpoint marts")
             nodes = [model.to_dict() for model in models]
-            return publish_with_mask(
-                connection,
-                "marts",
-                built,
-                published,
-                masks=masks_of(nodes),
-                known=known_of(nodes),
-                warn=said.warnings.append,
+            return publish_marts(
+                connection, "marts", built, published, models=nodes, warn=said.warnings.append
             )
     finally:
         built.unlink(missing_ok=True)

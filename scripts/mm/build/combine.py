@@ -9,8 +9,10 @@ from typing import Any
 import duckdb
 
 from mm.build import inputs
+from mm.build.descriptions import describe
 from mm.build.marts import read_marts
-from mm.build.mask import KEYED_HASH, Masks, known_of, mask_secret, masks_of, publish_with_mask
+from mm.build.mask import mask_secret, publish_with_mask
+from mm.build.masked_columns import KEYED_HASH, Masks, known_of, masks_of
 from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, database_dir
 from mm.database import check_unwritten, connect_limited, first_line, is_damage, log_of, quoted, told_of
 from mm.published import WIDE, all_programs_path
@@ -94,6 +96,7 @@ def combine(warn: Callable[[str], None], also: Collection[str] = ()) -> Combined
             _take_in(connection, program, marts)
         for name in _OWN_TABLES:
             connection.execute((Path(__file__).parent / "combined" / f"{name}.sql").read_text("utf-8"))
+        describe(connection, _DATABASE, marts, {WIDE: [f"{program}_{WIDE}" for program in programs]})
         connection.execute(f"checkpoint {_DATABASE}")
         masks = _of_each(masks_of(marts), marts, programs) | _OWN_MASKS
         known = _of_each(known_of(marts), marts, programs)

@@ -31,8 +31,7 @@ def prepare_tables(connection: duckdb.DuckDBPyConnection) -> None:
         create schema if not exists last_build;
         create table if not exists last_build.note (project varchar, newest_file_id integer);
         create table if not exists last_build.report_files (
-            file_id integer, run_key varchar, course varchar, course_instance varchar, status varchar,
-            run_order bigint
+            file_id integer, run_key varchar, course varchar, course_instance varchar, status varchar
         )
     """)
 
@@ -129,7 +128,8 @@ def remember(connection: duckdb.DuckDBPyConnection, project: str, report_files: 
     connection.execute(
         f"""
         delete from last_build.report_files;
-        insert into last_build.report_files by name select * from {report_files};
+        insert into last_build.report_files by name
+        select file_id, run_key, course, course_instance, status from {report_files} where course is not null;
         insert into last_build.note select '{project}', max(file_id) from edx.report_files
         """
     )

@@ -14,5 +14,5 @@ def read_marts() -> list[dict[str, Any]]:
     return [
         node.to_dict()
         for node in parsed.result.nodes.values()
-        if node.resource_type == "model" and node.fqn[1] == "marts"
+        if node.resource_type == "model" and node.access == "public"
     ]

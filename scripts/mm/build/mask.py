@@ -1,44 +1,21 @@
-"""Publish, beside a file that names learners, the same tables without that, where MM_MASK_SECRET is set.
-
-What is masked stands in the models' YAML: a column with `contains: personal data` is NULL in the masked file,
-or a keyed hash where it also has `masked_as: keyed hash`; a table with it is left out. A column with `known`
-has the values of that kind alone, and `unknown` for any other text: so no cell gets in that went astray.
-"""
+"""Publish, beside a file that names learners, the same tables without that, where MM_MASK_SECRET is set."""
 
 import hashlib
 import hmac
 import os
 import string
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from mm.build.descriptions import describe
+from mm.build.masked_columns import KEYED_HASH, NOTHING, Known, Masks, is_known, known_of, masks_of, texts
 from mm.build.publish import publish
-from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, short_secret
-from mm.database import quoted
-from mm.seeds import rows_of
+from mm.config import ALL_PROGRAMS, ReaderError, short_secret
+from mm.database import first_line, quoted
 
-KEYED_HASH, NOTHING = "keyed hash", "nothing"
-# Published table: masked column: KEYED_HASH or NOTHING. A table that is not in it is left out.
-Masks = dict[str, dict[str, str]]
-
-# Published table: column, or a pattern of columns: the kind of what is known.
-Known = dict[str, dict[str, str]]
-
-_PERSONAL = "personal data"
-# What edX writes, by kind; countries are codes of two letters, and tracks those of the seed.
-_VALUES = {
-    "verification statuses": ("N/A", "ID Verified", "Not ID Verified"),
-    "certificate types": (
-        *("N/A", "honor", "verified", "audit", "professional", "no-id-professional", "masters", "credit"),
-        *("executive-education", "paid-executive-education", "paid-bootcamp", "unpaid-bootcamp"),
-        "unpaid-executive-education",
-    ),
-    "enrollment statuses": ("enrolled", "unenrolled"),
-}
 # No program has this name, nor has any other attached file.
 _DATABASE = "_masked"
 _HARDLY_OF_IT = string.whitespace + "\"'`"
@@ -84,33 +61,6 @@ def masked_path(published: Path) -> Path:
     return published.with_suffix(".masked.duckdb")
 
 
-def masks_of(models: Iterable[Mapping[str, Any]]) -> Masks:
-    """Return what is masked of the marts among the models, which are nodes of dbt's manifest."""
-    return {
-        model["alias"]: {
-            name: column["meta"].get("masked_as", NOTHING)
-            for name, column in model["columns"].items()
-            if _is_personal(column)
-        }
-        for model in models
-        if model["fqn"][1] == "marts" and not _is_personal(model)
-    }
-
-
-def known_of(models: Iterable[Mapping[str, Any]]) -> Known:
-    """Return which columns of the marts among the models have known values alone in a masked file."""
-    return {
-        model["alias"]: model["config"]["meta"].get("known", {})
-        | {
-            name: column["meta"]["known"]
-            for name, column in model["columns"].items()
-            if "known" in column["meta"]
-        }
-        for model in models
-        if model["fqn"][1] == "marts"
-    }
-
-
 def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     connection: duckdb.DuckDBPyConnection,
     database: str,
@@ -143,6 +93,43 @@ def publish_with_mask(  # noqa: PLR0913 - what is published, of what, to where
     return [published, masked]
 
 
+def publish_marts(  # noqa: PLR0913 - what is published, of what, to where
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    built: Path,
+    published: Path,
+    *,
+    models: Iterable[Mapping[str, Any]],
+    warn: Callable[[str], None],
+) -> list[Path]:
+    """Publish what a build made, masked too, as publish_with_mask does; models: nodes of dbt's manifest.
+
+    ReaderError where there is no room, or no permission: then all is as it was.
+    """
+    models = list(models)
+    try:
+        describe(connection, database, models)
+        connection.execute(f'checkpoint "{database}"')
+        return publish_with_mask(
+            connection,
+            database,
+            built,
+            published,
+            masks=masks_of(models),
+            known=known_of(models),
+            warn=warn,
+        )
+    except duckdb.OutOfMemoryException as error:
+        message = (
+            f"{published} needs more memory than it may take: set MM_MEMORY_LIMIT higher, "
+            f"such as 4GB ({first_line(error)})"
+        )
+        raise ReaderError(message) from None
+    except (OSError, duckdb.IOException) as error:
+        message = f"{published} could not be replaced: see its disk's room and its permissions ({error})"
+        raise ReaderError(message) from None
+
+
 def check_value(secret: str) -> str:
     """Return what tells one secret from another, and tells nothing of either: eight hexadecimal digits."""
     return hmac.new(secret.encode(), _CHECKED, "sha256").hexdigest()[:8]
@@ -156,9 +143,7 @@ def check_value_of(masked: Path) -> str | None:
     except duckdb.Error:
         # Whatever is wrong with it, it stops no build of another.
         return None
-    said = {
-        comment.removeprefix(_MADE_WITH) for (comment,) in comments if (comment or "").startswith(_MADE_WITH)
-    }
+    said = {comment.partition(_MADE_WITH)[2] for (comment,) in comments if _MADE_WITH in (comment or "")}
     return said.pop() if len(said) == 1 else None
 
 
@@ -181,10 +166,6 @@ def _warn_of_other_secrets(masked: Path, check: str, warn: Callable[[str], None]
     )
 
 
-def _is_personal(described: Mapping[str, Any]) -> bool:
-    return described["config"]["meta"].get("contains") == _PERSONAL
-
-
 def _write_masked(  # noqa: PLR0913, PLR0917 - what is masked, and how
     connection: duckdb.DuckDBPyConnection,
     database: str,
@@ -201,11 +182,26 @@ def _write_masked(  # noqa: PLR0913, PLR0917 - what is masked, and how
         try:
             for table, masked in masks.items():
                 _copy_masked(cursor, database, table, masked, known.get(table, {}))
-                cursor.execute(
-                    f"comment on table {_DATABASE}.\"{table}\" is '{_MADE_WITH}{check_value(secret)}'"
-                )
+                _copy_comments(cursor, database, table, f"{_MADE_WITH}{check_value(secret)}")
         finally:
             cursor.execute(f"detach {_DATABASE}")
+
+
+def _copy_comments(connection: duckdb.DuckDBPyConnection, database: str, table: str, made_with: str) -> None:
+    """Describe a masked table and its columns as the open one's are; its secret stands behind the table's."""
+    of_table = "database_name = $1 and schema_name = 'main' and table_name = $2"
+    [(described,)] = connection.execute(
+        f"select comment from duckdb_tables() where {of_table}", [database, table]
+    ).fetchall()
+    of_columns = connection.execute(
+        f"select column_name, comment from duckdb_columns() where {of_table} and comment is not null",
+        [database, table],
+    ).fetchall()
+    masked = f'{_DATABASE}."{table}"'
+    comment = f"{described}\n{made_with}" if described else made_with
+    statements = [f"comment on table {masked} is {texts([comment])}"]
+    statements += [f'comment on column {masked}."{column}" is {texts([said])}' for column, said in of_columns]
+    connection.execute("; ".join(["begin", *statements, "commit"]))
 
 
 def _hash_ids(connection: duckdb.DuckDBPyConnection, database: str, masks: Masks, secret: str) -> None:
@@ -228,35 +224,6 @@ def _hash_ids(connection: duckdb.DuckDBPyConnection, database: str, masks: Masks
     if ids:
         distinct = f"select distinct id from ({' union all '.join(ids)})"
         connection.execute(f"insert into hashes select id, keyed_hash(id) from ({distinct})")
-
-
-def _is_known(column: str, known: Mapping[str, str]) -> str:
-    """Return the condition in SQL under which a column's text is a known one; true: any is."""
-    kind = next((kind for pattern, kind in known.items() if fnmatch(column, pattern)), None)
-    if kind is None:
-        return "true"
-    value = f'opened."{column}"'
-    if kind == "countries":
-        return f"regexp_full_match({value}, '[A-Za-z]{{2}}')"
-    tracks = tuple(row["track"] for row in rows_of("enrollment_tracks", SEEDS))
-    if kind == "tracks":
-        # The wide table has a dash where a learner was never enrolled.
-        values = (*tracks, "-")
-    elif kind == "changes":
-        said = (*_VALUES["enrollment statuses"], "in the report", "not in the report")
-        values = (*said, *(f"track {track}" for track in tracks))
-        return (
-            f"{value} in ({_texts(values)}) "
-            f"or regexp_full_match({value}, 'grade [0-9.e+-]+|certificate_eligible [YN]')"
-        )
-    else:
-        values = _VALUES[kind]
-    return f"{value} in ({_texts(values)})"
-
-
-def _texts(values: Iterable[str]) -> str:
-    quoted_texts = (value.replace("'", "''") for value in values)
-    return ", ".join(f"'{text}'" for text in quoted_texts)
 
 
 def _copy_masked(
@@ -282,11 +249,11 @@ def _copy_masked(
         described.append(f'"{name}" {type_name}{"" if can_be_null else " not null"}')
         if how is None:
             # Where it is NULL, it is not known whether it is known, and NULL it stays.
-            is_known = _is_known(name, known)
+            condition = is_known(name, known)
             values.append(
                 f'opened."{name}"'
-                if is_known == "true"
-                else f"case when not ({is_known}) then 'unknown' else opened.\"{name}\" end"
+                if condition == "true"
+                else f"case when not ({condition}) then 'unknown' else opened.\"{name}\" end"
             )
         elif how == KEYED_HASH:
             values.append(f"hashes_{place}.hash")

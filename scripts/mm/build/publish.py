@@ -81,7 +81,7 @@ def _before(new: Path) -> Path:
 def _remove(published: Path, warn: Callable[[str], None]) -> None:
     if published.exists():
         published.unlink()
-        warn(f"{published} was removed: it is of the build before, and MM_MASK_SECRET is not set.")
+        warn(f"{published} was removed: it is out of date, and MM_MASK_SECRET is not set.")
 
 
 def _clear(log: Path, warn: Callable[[str], None], *, for_good: bool) -> None:
@@ -106,5 +106,5 @@ def _put_aside(log: Path, warn: Callable[[str], None]) -> None:
         aside.chmod(_UNWRITABLE)
     warn(
         f"{log} was put aside as {aside.name}. It holds changes by a program that had opened the published "
-        "file for writing; they are in no published file any more. Delete it if you do not need it."
+        "file for writing; they are no longer in any published file. Delete it if you do not need it."
     )

@@ -42,7 +42,7 @@ def build(
     ] = Engine.LAPTOP,
     as_of: Annotated[
         str | None,
-        typer.Option(metavar="DAY", help="Build as of a day such as 2026-07-14; today's if not given."),
+        typer.Option(metavar="DAY", help="Build as of this day, such as 2026-07-14; today if not given."),
     ] = None,
 ) -> None:
     """Build a program's report and mailout from its downloads.

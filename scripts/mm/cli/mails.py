@@ -97,7 +97,7 @@ def show_log(
     Example: mm log demo --json
     """
     if as_json and as_csv:
-        message = "--json and --csv exclude each other."
+        message = "Use either --json or --csv, not both."
         raise typer.BadParameter(message)
     with open_ledger(create=False) as ledger:
         attempts = ledger.history().of_program(check_program(program))
@@ -198,7 +198,7 @@ def forget_bounce(address: OneAddress) -> None:
     if had_bounced:
         typer.echo("The address gets mail again.")
     else:
-        typer.echo("Nothing had come back from the address: nothing was changed.")
+        typer.echo("No mail had bounced from the address: nothing was changed.")
 
 
 @app.command()

@@ -60,7 +60,7 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     def line(done: int, total: int, words: str) -> None:
         nonlocal next_line
         if time.monotonic() >= next_line:
-            next_line += between
+            next_line = time.monotonic() + between
             typer.echo(f"{done} of {total} {what}, {words}")
 
     yield line

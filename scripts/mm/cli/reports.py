@@ -13,8 +13,10 @@ from mm.cli.app import AsJson, ProgramCode, app, warn
 from mm.config import SEEDS, data_dir
 from mm.pages import counted
 from mm.report import download_list
+from mm.report.all_programs import write_report_of_all
 from mm.report.downloads import list_runs
 from mm.report.export import Format, export
+from mm.report.program import write_report
 from mm.seeds import check_program
 
 
@@ -23,7 +25,7 @@ def show_downloads(
     program: ProgramCode,
     *,
     older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="What is older is to be fetched anew: 12h, 7d or 2w.")
+        str, typer.Option(metavar="TIME", help="Ask again for reports older than this: 12h, 7d or 2w.")
     ] = "7d",
     as_json: AsJson = False,
     as_html: Annotated[
@@ -91,15 +93,11 @@ def draw_report(
     Examples: mm report demo, mm report --all
     """
     if all_programs is (program is not None):
-        message = "expected a program, such as demo, or --all: one of the two."
+        message = "Name a program, such as demo, or use --all."
         raise typer.BadParameter(message)
     if all_programs and with_learners:
         message = "--with-learners goes with a program, not with --all."
         raise typer.BadParameter(message)
-    # The plotting library takes as long to load as all the rest together.
-    from mm.report.all_programs import write_report_of_all  # noqa: PLC0415
-    from mm.report.program import write_report  # noqa: PLC0415
-
     now = datetime.now(UTC)
     if program is None:
         path = write_report_of_all(out, now=now)
@@ -126,7 +124,7 @@ def export_table(
     ] = None,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="CSV: no apostrophe before texts that a spreadsheet would calculate."),
+        typer.Option("--raw", help="CSV: put no apostrophe before texts that look like formulas."),
     ] = False,
 ) -> None:
     """Write the report, or another published table, to a file.

@@ -20,7 +20,7 @@ from mm.pages import counted
 from mm.published import Candidate
 
 Confirm = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Send, if exactly N mails would go out now.")
+    int | None, typer.Option(min=0, metavar="N", help="Send only if exactly N mails would go out now.")
 ]
 To = Annotated[
     str | None,
@@ -30,13 +30,15 @@ Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="With --to: 
 PerSecond = Annotated[
     float | None, typer.Option(min=0.001, metavar="N", help="Send at most so many mails a second.")
 ]
-Insecure = Annotated[bool, typer.Option("--insecure", help="Do without STARTTLS and a trusted certificate.")]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Allow no encryption and an untrusted certificate.")
+]
 ResendUnknown = Annotated[
-    bool, typer.Option("--resend-unknown", help="Also send what may or may not have arrived before.")
+    bool, typer.Option("--resend-unknown", help="Also resend mails whose outcome is unknown.")
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Go all the way, connection and login included; record nothing."),
+    typer.Option("--dry-run", help="Connect and log in, but send and record nothing."),
 ]
 
 
@@ -61,7 +63,7 @@ def send(  # noqa: PLR0913 - one argument for each option
     Examples: mm send demo, mm send demo --to me@example.org --limit 3, mm send demo --confirm 120
     """
     if (to is not None) + (confirm is not None) + dry_run > 1:
-        message = "--to, --dry-run and --confirm exclude each other: test first, then send."
+        message = "Use only one of --to, --dry-run and --confirm: test first, then send."
         raise typer.BadParameter(message)
     if limit is not None and to is None:
         message = "--limit goes with --to; the mailout itself is sent whole."

@@ -10,19 +10,50 @@ from mm.edx.file import RefusedError, Report
 
 # What is looked at to tell what kind of file it is.
 HEAD_BYTES = 64 * 1024
-_MAGIC = {
-    b"\x1f\x8b": "it is gzip-compressed: unpack it first, or download it with a browser",
-    b"7z\xbc\xaf\x27\x1c": "it is a 7z archive: unpack it first",
-    b"rar!": "it is a rar archive: unpack it first",
-    b"\xd0\xcf\x11\xe0": "it is an Excel workbook, not a CSV file: download it again",
-    b"%pdf": "it is a PDF file, not a CSV file: download it again",
-    b"bplist00": "it is in iCloud and not on this machine: fetch it (Download Now in the Finder)",
-    b"<": "it is a web page, not a CSV file: the download link had expired, download it again",
-    b"{": "it is JSON, not a CSV file: download it again",
-    b"[": "it is JSON, not a CSV file: download it again",
-    b"sep=": "its first line is Excel's sep=, as a spreadsheet saved it: download it again",
-    b'"sep=': "its first line is Excel's sep=, as a spreadsheet saved it: download it again",
+# How files begin that are no CSV files, in lower case, and what each is.
+_BEGINNINGS = {
+    b"\x1f\x8b": "gzip",
+    b"pk\x03\x04": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"rar!": "rar",
+    b"\xd0\xcf\x11\xe0": "old workbook",
+    b"%pdf": "pdf",
+    b"bplist00": "icloud",
+    b"<": "web page",
+    b"{": "json",
+    b"[": "json",
+    b"sep=": "sep=",
+    b'"sep=': "sep=",
 }
+_REASONS = {
+    "gzip": "it is gzip-compressed: unpack it first, or download it with a browser",
+    "zip": "it is a zip archive, not a CSV file: unpack it first",
+    "7z": "it is a 7z archive: unpack it first",
+    "rar": "it is a rar archive: unpack it first",
+    "old workbook": "it is an Excel workbook, not a CSV file: download it again",
+    "pdf": "it is a PDF file, not a CSV file: download it again",
+    "icloud": "it is in iCloud and not on this machine: fetch it (Download Now in the Finder)",
+    "web page": "it is a web page, not a CSV file: the download link had expired, download it again",
+    "json": "it is JSON, not a CSV file: download it again",
+    "sep=": "its first line is Excel's sep=, as a spreadsheet saved it: download it again",
+    "utf-16": "it is UTF-16, not UTF-8 text (a spreadsheet or an editor saved it): download it again",
+}
+
+
+def kind_of_content(start: bytes) -> str | None:
+    """Return what a file is, by its first bytes, that is no text in UTF-8 with cells; None: nothing tells.
+
+    It is one of gzip, zip, 7z, rar, old workbook, pdf, icloud, web page, json, sep= and utf-16.
+    """
+    beginning = start.removeprefix(codecs.BOM_UTF8).lstrip()[: max(map(len, _BEGINNINGS))].lower()
+    zeros = start[::2].count(0), start[1::2].count(0)
+    # UTF-16 of Latin letters has a zero in each second place, with or without its mark before.
+    if (
+        start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        or max(zeros) > len(start) // 4 > min(zeros) * 4
+    ):
+        return "utf-16"
+    return next((kind for magic, kind in _BEGINNINGS.items() if beginning.startswith(magic)), None)
 
 
 def head(path: Path) -> bytes:
@@ -47,22 +78,13 @@ def head(path: Path) -> bytes:
 def _check_text(path: Path, start: bytes) -> None:
     """Raise RefusedError where a file's first bytes are not those of a CSV file in UTF-8."""
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    beginning = text[: max(map(len, _MAGIC))].lower()
-    zeros = start[::2].count(0), start[1::2].count(0)
+    kind = kind_of_content(start)
     if not text:
         reason = "it is empty"
-    elif magic := next((magic for magic in _MAGIC if beginning.startswith(magic)), None):
-        reason = _MAGIC[magic]
-    elif text.startswith(b"PK\x03\x04"):
-        reason = "it is a zip archive, not a CSV file: unpack it first"
-        if any(name.startswith(("xl/", "content.xml")) for name in _names_in_zip(path)):
-            reason = "it is a spreadsheet, not a CSV file: download it again"
-    # UTF-16 of Latin letters has a zero in each second place, with or without its mark before
-    elif (
-        start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        or max(zeros) > len(start) // 4 > min(zeros) * 4
-    ):
-        reason = "it is UTF-16, not UTF-8 text (a spreadsheet or an editor saved it): download it again"
+    elif kind == "zip" and any(name.startswith(("xl/", "content.xml")) for name in _names_in_zip(path)):
+        reason = "it is a spreadsheet, not a CSV file: download it again"
+    elif kind:
+        reason = _REASONS[kind]
     elif b"\r" in text and b"\n" not in text:
         reason = "its lines end in carriage returns alone: download it again"
     else:

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import ClassVar, Generic, NoReturn, TypeVar
 
 from mm.config import ReaderError, data_dir
+from mm.edx.text import HEAD_BYTES, kind_of_content
 from mm.people.addresses import normalized, read_address, visible
 
 _SAVE_ANEW = 'save it as "CSV UTF-8", separated by commas'
-_OTHER_KINDS = (
-    (b"\x1f\x8b", "it is gzip-compressed: unpack it"),
-    (b"PK\x03\x04", f"it is a workbook or a ZIP archive, not a CSV file: unpack it, or {_SAVE_ANEW}"),
-    (b"\xd0\xcf\x11\xe0", f"it is an Excel workbook, not a CSV file: {_SAVE_ANEW}"),
-    (codecs.BOM_UTF16_LE, f"it is UTF-16 text: {_SAVE_ANEW}"),
-    (codecs.BOM_UTF16_BE, f"it is UTF-16 text: {_SAVE_ANEW}"),
-)
+_OTHER_KINDS = {
+    "gzip": "it is gzip-compressed: unpack it",
+    "zip": f"it is a workbook or a ZIP archive, not a CSV file: unpack it, or {_SAVE_ANEW}",
+    "old workbook": f"it is an Excel workbook, not a CSV file: {_SAVE_ANEW}",
+    "utf-16": f"it is UTF-16 text: {_SAVE_ANEW}",
+    "web page": f"it is a web page, not a CSV file: put the list itself there, or {_SAVE_ANEW}",
+    "pdf": f"it is a PDF file, not a CSV file: {_SAVE_ANEW}",
+}
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 SEVERAL = "it has more than one address: give each a line of its own"
 Cells = Mapping[str, str]
@@ -99,11 +101,8 @@ class PeopleList(ABC, Generic[Entry]):
 
     def _text(self, content: bytes) -> str:
         content = content.removeprefix(codecs.BOM_UTF8)
-        for start, what in _OTHER_KINDS:
-            if content.startswith(start):
-                self._refuse(what)
-        if content[:2].count(0) == 1:
-            self._refuse(f"it is UTF-16 text: {_SAVE_ANEW}")
+        if what := _OTHER_KINDS.get(kind_of_content(content[:HEAD_BYTES]) or ""):
+            self._refuse(what)
         if b"\0" in content:
             line = _line_at(content, content.index(b"\0"))
             self._refuse("it has bytes that are no text: write that line anew", line)

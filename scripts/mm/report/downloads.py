@@ -1,7 +1,7 @@
 """What to fetch from edX now: the runs that the seeds and the folder know, and how old their downloads are.
 
 It reads both as they are, and no database: it is asked before the first build, and between the putting of
-downloads into the folder and the next one. Whose a file is, is what int_report_files_owned.sql says, too.
+downloads into the folder and the next one. Whose a file is, is what int_course_run_files.sql says, too.
 """
 
 import re
