@@ -1,7 +1,8 @@
 """The seeds as files: what dbt could not read, or only with an error of its own, is told in a sentence."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -13,6 +14,9 @@ from mm.edx.columns import Column, check_columns
 from mm.edx.file import RefusedError, Report
 from mm.edx.records import records
 from mm.edx.text import count_lines, read_header
+
+# What a program's code may be, as it names tables and folders: int_seed_problems.sql says so, too.
+CODE = re.compile("[a-z][a-z0-9_]*")
 
 
 def check_seeds(folder: Path) -> None:
@@ -61,6 +65,11 @@ def check_program(program: str, folder: Path = SEEDS) -> str:
         # It says what is wrong with the file.
         check_seeds(folder)
         raise
+    if program in programs and not CODE.fullmatch(program):
+        message = (
+            f"seeds/programs.csv, program {program}: it names a table, so only a-z, 0-9 and _ can be in it."
+        )
+        raise ReaderError(message)
     if program not in programs:
         near = " or ".join(get_close_matches(program, programs))
         message = (
@@ -84,15 +93,24 @@ def prefixes_of(folder: Path) -> dict[str, dict[str, str]]:
     return prefixes
 
 
-def longest_prefix(course_instance: str, prefixes: dict[str, dict[str, str]]) -> str | None:
-    """Return the longest prefix of any program that a run's name begins with; None where none fits.
+def runs_of(folder: Path) -> set[str]:
+    """Return the runs that seeds/course_runs.csv names, in lower case."""
+    return {row["course_instance"].lower() for row in rows_of("course_runs", folder)}
 
-    prefixes: as prefixes_of gives them.
+
+def prefix_of(course_instance: str, prefixes: dict[str, dict[str, str]], runs: Collection[str]) -> str | None:
+    """Return the longest prefix of any program that a run's name begins with; None where it is of no course.
+
+    prefixes, runs: as prefixes_of and runs_of give them. int_course_run_files.sql says the same.
     """
     key = course_instance.lower()
     every = chain.from_iterable(prefixes.values())
     fitting = [prefix for prefix in every if prefix and key.startswith(f"{prefix}_")]
-    return max(fitting, key=len, default=None)
+    longest = max(fitting, key=len, default=None)
+    # 3_1T2017 behind 6.041x is of another course, 6.041x_3
+    if longest and key not in runs and re.match(r"[0-9]{1,2}_", key[len(longest) + 1 :]):
+        return None
+    return longest
 
 
 def _columns(seed: dict) -> Iterator[Column]:

@@ -19,7 +19,7 @@ from mm.people.address_lists import Bounced, OptOuts, has_bounced, is_opted_out
 from mm.people.addresses import read_address
 from mm.people.not_learners import NotLearner, NotLearners
 from mm.people.statements import Statement
-from mm.seeds import longest_prefix, prefixes_of, rows_of
+from mm.seeds import prefix_of, prefixes_of, rows_of, runs_of
 
 # Read as files: before the first build of a program no table has them.
 SEEDS = Path("seeds")
@@ -70,7 +70,7 @@ def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Repor
     program has, too; the seeds must be right.
     """
     folder = data_dir / program
-    prefixes = prefixes_of(seeds)
+    prefixes, runs = prefixes_of(seeds), runs_of(seeds)
     own = prefixes.get(program, {})
     others = [
         other for other, theirs in prefixes.items() if other != program and not own.keys().isdisjoint(theirs)
@@ -83,7 +83,7 @@ def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Repor
     for other in others:
         for report in list_folder(data_dir / other, folder):
             course_instance = course_instance_of(report.path.name)
-            is_own = course_instance and longest_prefix(course_instance, prefixes) in own
+            is_own = course_instance and prefix_of(course_instance, prefixes, runs) in own
             # what a folder holds that cannot be read is not known; one folder may be a link to another
             if (is_own or report.refused) and report.path.resolve() not in seen:
                 seen.add(report.path.resolve())

@@ -62,6 +62,10 @@ def build(
         except ValueError as error:
             message = f"--as-of is {as_of!r}: expected a day such as 2026-07-14."
             raise ReaderError(message) from error
+    _build(program, variables, engine)
+
+
+def _build(program: str, variables: dict[str, str], engine: Engine) -> None:
     # dbt's library takes as long to load as all the rest together.
     from mm.build.run_dbt import FailedError, run_dbt  # noqa: PLC0415
 

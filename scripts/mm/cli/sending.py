@@ -15,7 +15,7 @@ from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.ready import renderer_of
 from mm.mail.render import Renderer, mail_address
 from mm.mail.sender import Sender
-from mm.mail.server import server_from_environment
+from mm.mail.server import Server, server_from_environment
 from mm.pages import counted
 from mm.published import Candidate
 
@@ -74,15 +74,8 @@ def send(  # noqa: PLR0913 - one argument for each option
     to_sink = to is not None or renderer.is_of_invented
     sender = Sender(server, insecure=insecure, stop=stop, to_sink=to_sink)
     if confirm is not None:
-        _send_all(
-            program,
-            confirm,
-            renderer,
-            sender,
-            per_second=per_second,
-            resend_unknown=resend_unknown,
-            stop=stop,
-        )
+        how = {"per_second": per_second, "resend_unknown": resend_unknown, "stop": stop}
+        _send_all(program, confirm, renderer, sender, **how)
         return
     with open_ledger(create=False) as ledger:
         not_mailed = WhoIsNotMailed(program, ledger)
@@ -95,7 +88,10 @@ def send(  # noqa: PLR0913 - one argument for each option
     if dry_run:
         with sender:
             typer.echo("The mail server lets us in.")
-    count = len(selection.mails)
+    _print_how_to_send(program, len(selection.mails), server, resend_unknown=resend_unknown)
+
+
+def _print_how_to_send(program: str, count: int, server: Server, *, resend_unknown: bool) -> None:
     typer.echo(f"{counted(count, 'mail')} would go out now, by {server}. Nothing was sent.")
     again = " --resend-unknown" if resend_unknown else ""
     typer.echo(f"To send them: mm send {program} --confirm {count}{again}")

@@ -17,10 +17,12 @@ from mm.days import day_of, end_of, read_day
 from mm.edx.kinds import GRADE_REPORT, PROFILE_REPORT
 from mm.report.newest_downloads import KINDS, read_newest
 from mm.report.run_times import when
-from mm.seeds import check_program, check_seeds, longest_prefix, prefixes_of, rows_of
+from mm.seeds import check_program, check_seeds, prefix_of, prefixes_of, rows_of, runs_of
 
 _ROLES = ("current", "coming", "past")
-_LMS_BASE = "https://courses.edx.org"
+_EDX = "https://courses.edx.org"
+# As int_seed_problems.sql has it.
+LMS_BASE = re.compile("https://[^ /?#]+[^ ?#]*")
 # A certificate that is not there by then may never be: its learner has no verified name, or it was revoked.
 _UNTIL_DELIVERED = timedelta(days=60)
 
@@ -76,7 +78,7 @@ def list_runs(
     base = _lms_base(program, seeds)
     courses = {row["course"]: row for row in rows_of("courses", seeds) if row["program"] == program}
     prefixes = prefixes_of(seeds)
-    own = prefixes.get(program, {})
+    own, in_seed = prefixes.get(program, {}), runs_of(seeds)
     known: dict[str, _Known] = {}
     for row in rows_of("course_runs", seeds):
         instance = row["course_instance"]
@@ -89,7 +91,7 @@ def list_runs(
         run.undelivered |= undelivered
     found = []
     for each in known.values():
-        prefix = _prefix(each, prefixes)
+        prefix = prefix_of(each.course_instance, prefixes, in_seed)
         if prefix in own:
             each.course, each.run_code = courses[own[prefix]], each.course_instance[len(prefix) + 1 :]
             found.append(each)
@@ -104,22 +106,11 @@ def list_runs(
 def _lms_base(program: str, seeds: Path) -> str:
     check_program(program, seeds)
     [row, *_] = (row for row in rows_of("programs", seeds) if row["program"] == program)
-    base = row.get("lms_base") or _LMS_BASE
-    if not re.fullmatch(r"https://[^ /?#]+[^ ?#]*", base):
-        message = (
-            f"seeds/programs.csv, program {program}: its lms_base, {base}, is no link such as {_LMS_BASE}."
-        )
+    base = row.get("lms_base") or _EDX
+    if not LMS_BASE.fullmatch(base):
+        message = f"seeds/programs.csv, program {program}: its lms_base, {base}, is no link such as {_EDX}."
         raise ReaderError(message)
     return base.rstrip("/")
-
-
-def _prefix(run: _Known, prefixes: dict[str, dict[str, str]]) -> str | None:
-    """Return the longest prefix that the run's name begins with; None where it is of no course."""
-    prefix = longest_prefix(run.course_instance, prefixes)
-    # 3_1T2017 behind 6.041x is of another course, 6.041x_3
-    if prefix and not run.rows and re.match(r"[0-9]{1,2}_", run.course_instance[len(prefix) + 1 :]):
-        return None
-    return prefix
 
 
 def _judged(run: _Known, base: str, now: datetime, older_than: timedelta, *, is_newest: bool) -> Run:

@@ -17,7 +17,7 @@ _UNDELIVERED = """
     group by file_id
 """
 # What stg_edx__grade_report_rows.sql and stg_edx__profile_report_rows.sql reject, beside damaged lines.
-_UNUSABLE = """
+UNUSABLE = """
     select file_id, count(*)
     from (
         select file_id from edx.damaged_rows
@@ -94,7 +94,7 @@ def open_reports(reports: list[Report]) -> dict[int, bool]:
         connection.execute("set temp_directory = $1", [str(database_dir() / "working" / "downloads.tmp")])
         prepare_tables(connection)
         load(connection, reports)
-        unusable = dict(connection.execute(_UNUSABLE).fetchall())
+        unusable = dict(connection.execute(UNUSABLE).fetchall())
         for report in reports:
             count, total = unusable.get(report.file_id, 0), report.row_count or 0
             if not report.refused and count and (count == total or (count > 1 and count * 10 > total)):
