@@ -8,7 +8,7 @@ from mm.build import inputs
 from mm.config import SEEDS, data_dir
 from mm.edx.file import Report
 from mm.report.newest_downloads import AHEAD, age_rank, is_ahead, open_reports
-from mm.seeds import longest_prefix, prefixes_of
+from mm.seeds import prefix_of, prefixes_of, runs_of
 
 _KINDS = {"student_profile_info": "profile information", "email_opt_in": "opt-in list"}
 
@@ -48,8 +48,8 @@ def look(program: str, now: datetime) -> list[Found]:
         open_reports(list(new.values()))
         _read.update((key, report) for key, report in new.items() if not report.is_gone)
         reports = [_read[key] for key in present if key in _read]
-    prefixes = prefixes_of(SEEDS)
-    reasons = {report.name: _not_read(program, report, prefixes) for report in reports}
+    prefixes, runs = prefixes_of(SEEDS), runs_of(SEEDS)
+    reasons = {report.name: _not_read(program, report, prefixes, runs) for report in reports}
     counting = sorted((report for report in reports if not reasons[report.name]), key=age_rank)
     newest = {_of(report): report.name for report in counting}
     found = [_found(report, reasons[report.name], newest.get(_of(report)), now) for report in reports]
@@ -61,10 +61,12 @@ def _of(report: Report) -> tuple[str, str]:
     return (report.course_instance or report.name).lower(), report.kind
 
 
-def _not_read(program: str, report: Report, prefixes: dict[str, dict[str, str]]) -> str | None:
+def _not_read(
+    program: str, report: Report, prefixes: dict[str, dict[str, str]], runs: set[str]
+) -> str | None:
     if report.ignored or not report.course_instance:
         return report.ignored
-    prefix = longest_prefix(report.course_instance, prefixes)
+    prefix = prefix_of(report.course_instance, prefixes, runs)
     if prefix is None:
         return "no course in seeds/courses.csv or course_aliases.csv has its prefix"
     owners = [owner for owner, own in prefixes.items() if prefix in own]

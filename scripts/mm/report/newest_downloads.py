@@ -76,12 +76,13 @@ def is_ahead(report: Report, now: datetime) -> bool:
     return report.reported_at is not None and report.reported_at.replace(tzinfo=UTC) > now + _AHEAD
 
 
-def age_rank(report: Report) -> tuple[datetime, int, str]:
+def age_rank(report: Report) -> tuple[datetime, int, str, str]:
     """Return what reports of one run and kind are ordered by: the greatest is the newest.
 
     At one stamp the longer name is the later copy, as it is for a build.
     """
-    return report.reported_at or datetime.min, len(report.path.name), report.name  # noqa: DTZ901 - as stamps
+    name = report.path.name
+    return report.reported_at or datetime.min, len(name), name, report.name  # noqa: DTZ901 - as stamps
 
 
 def open_reports(reports: list[Report]) -> dict[int, bool]:
