@@ -13,7 +13,7 @@ from mm.people.addresses import MAIL_ADDRESS, read_address
 from mm.people.not_learners import NotLearner, NotLearners
 
 ADA = "ada.lee+bees@example.org"
-NO_ADDRESS = "is no address"
+NO_ADDRESS = "is not an address"
 SEVERAL = "holds more than one address: give each a line of its own"
 NOT_ASCII = "has letters that no mailed address has"
 NOT_CERTAIN = "may stand for another address"
@@ -132,14 +132,14 @@ DAMAGED = {
         f'email,"source\n{ADA},form"\n{ROW}',
         "a cell of its header spans several lines",
     ),
-    "no email": (f"{HEADER}{ROW},2026-01-01,form\n", "line 3: its email is no address"),
+    "no email": (f"{HEADER}{ROW},2026-01-01,form\n", "line 3: its email is not an address"),
     "several in a cell": (
         f'{HEADER}"{ADA}, bo@example.org",,\n',
         "line 2: its email holds more than one address",
     ),
     "several in a line": (f"{HEADER}{ADA},bo@example.org\n", "line 2: it has more than one address"),
     "more than the header has": (f"email\n{ADA},bo@example.org\n", "line 2: it has more than one address"),
-    "semicolons below": (f"{HEADER}{ADA};2026-01-01;form\n", "line 2: its email is no address"),
+    "semicolons below": (f"{HEADER}{ADA};2026-01-01;form\n", "line 2: its email is not an address"),
 }
 
 
@@ -215,11 +215,11 @@ def test_not_learners_are_read_by_any_of_three_columns(tmp_path: Path) -> None:
         ("", "line 1: its header has no column username and no email and no student_id, as it is empty"),
         ("username;email\n", "as it is separated by semicolons"),
         ("username,note\n,tester\n", "line 2: it has no username, no email and no student_id"),
-        ("email,student_id\n,7\nada at example.org,7\n", "line 3: its email is no address"),
-        ("student_id\n7.0\n", "line 2: its student_id is no whole number"),
-        ("student_id\n-7\n", "line 2: its student_id is no whole number"),
-        ("student_id\n\u0667\n", "line 2: its student_id is no whole number"),
-        ("student_id\n9223372036854775808\n", "line 2: its student_id is no whole number"),
+        ("email,student_id\n,7\nada at example.org,7\n", "line 3: its email is not an address"),
+        ("student_id\n7.0\n", "line 2: its student_id is not a whole number"),
+        ("student_id\n-7\n", "line 2: its student_id is not a whole number"),
+        ("student_id\n\u0667\n", "line 2: its student_id is not a whole number"),
+        ("student_id\n9223372036854775808\n", "line 2: its student_id is not a whole number"),
         ("student_id,Student_ID\n7,8\n", "line 1: its header has two columns student_id"),
         *(
             (f"username,email\nada_r,\n{username},\n", "line 3: its username has a blank, @, / or #")
@@ -244,5 +244,5 @@ def test_not_learners_are_read_again_where_the_file_changed(tmp_path: Path) -> N
     people.refresh()
     assert {person.username for person in people} == {"staff_1", "staff_2"}
     written(path, "username,student_id\nstaff_3,seven\n")
-    with pytest.raises(ReaderError, match="line 2: its student_id is no whole number"):
+    with pytest.raises(ReaderError, match="line 2: its student_id is not a whole number"):
         people.refresh()

@@ -635,7 +635,7 @@ def test_a_list_of_who_wants_mail_that_is_not_read_stops_the_build(
     [
         (GRADES_FOLDER, "it is a folder"),
         ("folder.csv", "it is a folder"),
-        ("link.csv", "it is a link, and what it leads to is not there"),
+        ("link.csv", "it is a broken link: what it leads to is not there"),
         (TO_COME, "more than a day ahead"),
     ],
 )
@@ -815,7 +815,7 @@ WRONG_SEEDS = [
         "course_runs.csv",
         "global-development,,,,,,\nlgdm1x,coming",
         "global-development,,,14 July 2026,,,\nlgdm1x,coming",
-        ["current run UQx_LGDM1x_1T2019", "starts_on, 14 July 2026, is no day such as 2026-07-14"],
+        ["current run UQx_LGDM1x_1T2019", "starts_on, 14 July 2026, is not a day such as 2026-07-14"],
     ),
     (
         "course_runs.csv",

@@ -476,7 +476,8 @@ def test_forget_tells_of_a_list_that_people_keep(world: World, mails: dict[str, 
     path.write_text(f"email,bounced_at,status,detail\n{ADDRESS},2026-06-15,5.1.1,\n")
     done = world.mm("bounces", "forget", ADDRESS)
     assert done.returncode == 1
-    assert done.stderr.endswith(f"mm: {path} has the address: take its line away there.\n")
+    where = f"mm: The address is in {path}, which mm only reads: remove its line there.\n"
+    assert done.stderr.endswith(where)
 
 
 def test_an_address_in_the_encoding_of_rfc_3461_is_known(world: World, mails: dict[str, bytes]) -> None:

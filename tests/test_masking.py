@@ -200,8 +200,8 @@ def test_no_warning_has_the_words_of_such_a_cell(astray: Build) -> None:
     for words in (
         "Rows whose enrollment track is empty, or not in seeds/enrollment_tracks.csv: 2.",
         "Rows whose enrollment status is neither enrolled nor unenrolled: 1.",
-        "Rows whose verification status is none that edX writes: 1.",
-        "Rows whose certificate type is none that edX writes: 1.",
+        "Rows whose verification status is not one that edX uses: 1.",
+        "Rows whose certificate type is not one that edX uses: 1.",
         "Learners whose country is no code of two letters: 10.",
     ):
         assert words in astray.output

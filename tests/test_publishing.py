@@ -493,7 +493,7 @@ def test_a_mailing_record_that_nobody_understands_stops_the_build(new_place: New
     place.write("", "unsubscribed.csv", "email,source\nPupil pupil1@learners.example.org,web\n")
     build = place.build("lgdm")
     assert build.returncode != 0
-    assert "line 2: its email is no address" in build.output
+    assert "line 2: its email is not an address" in build.output
     assert "Traceback" not in build.output
     assert "pupil1@" not in build.output
 

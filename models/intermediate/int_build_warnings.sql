@@ -106,14 +106,14 @@ unknown_statuses as (
 -- a cell that went astray may hold an address, so no message has its words
 unknown_words as (
     select
-        'Rows whose verification status is none that edX writes: ' || count(*)
+        'Rows whose verification status is not one that edX uses: ' || count(*)
         || '. See verification_status in course_instancedetails.' as message
     from course_instancedetails
     where verification_status not in ('N/A', 'ID Verified', 'Not ID Verified')
     having count(*) > 0
     union all
     select
-        'Rows whose certificate type is none that edX writes: ' || count(*)
+        'Rows whose certificate type is not one that edX uses: ' || count(*)
         || '. See certificate_type in course_instancedetails.' as message
     from course_instancedetails
     where

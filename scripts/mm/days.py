@@ -33,7 +33,7 @@ def end_of(day: date) -> datetime:
 def read_day(text: str) -> date:
     """Return the day of a text such as 2026-07-14; ValueError for any other text, as iso_date in macros/."""
     if not _ISO_DAY.fullmatch(text):
-        message = "is no day such as 2026-07-14"
+        message = "is not a day such as 2026-07-14"
         raise ValueError(message)
     return date.fromisoformat(text)
 

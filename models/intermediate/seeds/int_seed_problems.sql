@@ -14,15 +14,15 @@
         'it names a table, so only a-z, 0-9 and _ can be in it'),
     ('programs', "program = 'all_programs'", 'all_programs is the name of the file of all programs together'),
     ('programs', whole_number('certificates_required') ~ ' is null',
-        'its certificates_required is no whole number'),
+        'its certificates_required is not a whole number'),
     ('programs', "coalesce(unsubscribe_hash, '') not in ('hmac-sha256', 'md5')",
         'its unsubscribe_hash is neither hmac-sha256 nor md5'),
     ('programs', "certificate_mail not in ('eligible', 'delivered')",
         'its certificate_mail, {certificate_mail}, is neither eligible nor delivered'),
     ('programs', 'not ' ~ matches('language', "'[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*'"),
-        'its language, {language}, is no tag such as en, es or pt-BR'),
+        'its language, {language}, is not a tag such as en, es or pt-BR'),
     ('programs', 'not ' ~ matches('lms_base', "'https://[^ /?#]+[^ ?#]*'"),
-        'its lms_base, {lms_base}, is no link such as https://courses.edx.org'),
+        'its lms_base, {lms_base}, is not a link such as https://courses.edx.org'),
     ('programs', "lower(invented) not in ('true', 'false')",
         'its invented, {lower(invented)}, is neither true nor false'),
     ('enrollment_tracks', "coalesce(lower(is_verified), '') not in ('true', 'false')",
@@ -32,8 +32,8 @@
     ('courses', not_exists('programs', 'programs.program = courses.program'),
         'its program, {program}, is not in seeds/programs.csv'),
     ('courses', 'coalesce(' ~ decimal_number('pass_grade') ~ ', -1) not between 0 and 1',
-        'its pass_grade, {pass_grade}, is no number from 0 to 1 (0.65 is 65 %)'),
-    ('courses', whole_number('position') ~ ' is null', 'its position, {position}, is no whole number'),
+        'its pass_grade, {pass_grade}, is not a number from 0 to 1 (0.65 is 65 %)'),
+    ('courses', whole_number('position') ~ ' is null', 'its position, {position}, is not a whole number'),
     ('courses', "coalesce(lower(is_capstone), '') not in ('true', 'false')",
         'its is_capstone, {lower(is_capstone)}, is neither true nor false'),
     ('courses', 'file_prefix is null', 'it has no file_prefix, such as UQx_BUSLEAD1x'),
@@ -50,17 +50,17 @@
         'its course_instance does not begin with a file_prefix of its course and a _'),
     ('course_runs', "coalesce(run_role, '') not in ('current', 'coming', 'past')",
         'its run_role is neither current nor coming nor past'),
-    ('course_runs', 'not ' ~ matches('year', "'(19|20)[0-9]{2}'"), 'its year, {year}, is no year such as 2016'),
+    ('course_runs', 'not ' ~ matches('year', "'(19|20)[0-9]{2}'"), 'its year, {year}, is not a year such as 2016'),
     ('course_runs', 'year is null and term is not null', 'it has a term and no year'),
     ('run_pass_grades', 'coalesce(' ~ decimal_number('pass_grade') ~ ', -1) not between 0 and 1',
-        'its pass_grade, {pass_grade}, is no number from 0 to 1 (0.65 is 65 %)'),
+        'its pass_grade, {pass_grade}, is not a number from 0 to 1 (0.65 is 65 %)'),
     ('run_pass_grades', not_exists('prefixes', is_its_prefix),
         'its course_instance does not begin with a file_prefix of seeds/courses.csv or course_aliases.csv and a _'),
     ('requirements', not_exists('programs', 'programs.program = requirements.program'),
         'its program, {program}, is not in seeds/programs.csv'),
     ('requirements', 'track is null or requirement is null', 'it needs a track and a requirement'),
     ('requirements', 'coalesce(' ~ whole_number('courses_required') ~ ', 0) < 1',
-        'its courses_required, {courses_required}, is no whole number from 1'),
+        'its courses_required, {courses_required}, is not a whole number from 1'),
     ('requirements', whole_number('courses_required') ~ ' > listed', 'its courses_required, {courses_required}, '
         ~ 'is more than the {listed} courses that seeds/requirement_courses.csv lists for it'),
     ('requirement_courses',
@@ -80,7 +80,7 @@
 {%- for column in ['starts_on', 'ends_on', 'enrollment_ends_on', 'upgrade_ends_on'] %}
     {%- do checks.append((
         'course_runs', column ~ ' is not null and ' ~ iso_date(column) ~ ' is null',
-        'its ' ~ column ~ ', {' ~ column ~ '}, is no day such as 2026-07-14'
+        'its ' ~ column ~ ', {' ~ column ~ '}, is not a day such as 2026-07-14'
     )) %}
 {%- endfor %}
 {#- Enrolment alone may end before the start. #}

@@ -1,7 +1,8 @@
 """Reports that lie where no build of their program reads them; what such a place is stands here alone."""
 
 import re
-from collections.abc import Callable, Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from mm.build.inputs import SEEDS

@@ -193,7 +193,7 @@ def forget_bounce(address: OneAddress) -> None:
         had_bounced = ledger.forget_bounce(email)
     listed = Bounced()
     if email in listed:
-        message = f"{listed.path} has the address: take its line away there."
+        message = f"The address is in {listed.path}, which mm only reads: remove its line there."
         raise ReaderError(message)
     if had_bounced:
         typer.echo("The address gets mail again.")

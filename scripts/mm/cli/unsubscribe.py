@@ -103,7 +103,7 @@ def undo_opt_out(address: OneAddress) -> None:
         ledger.take_back(email, "command")
         still_is = is_opted_out(email, listed, ledger.statements())
     if still_is:
-        message = f"{listed.path} has the address: take its line away there."
+        message = f"The address is in {listed.path}, which mm only reads: remove its line there."
         raise ReaderError(message)
     if was_opted_out:
         typer.echo("The address gets mail again.")

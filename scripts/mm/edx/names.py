@@ -101,5 +101,5 @@ def stamp_of(day: str, time: str | None) -> datetime:
         # DuckDB's timestamps have no zone: all of ours are UTC.
         return datetime.strptime(day + (time or "0000"), "%Y-%m-%d%H%M")  # noqa: DTZ007
     except ValueError:
-        message = "the stamp in its name is no date and time"
+        message = "the stamp in its name is not a date and time"
         raise RefusedError(message) from None

@@ -63,7 +63,7 @@ def head(path: Path) -> bytes:
     except FileNotFoundError:
         if not path.is_symlink():
             raise
-        reason = "it is a link, and what it leads to is not there"
+        reason = "it is a broken link: what it leads to is not there"
         raise RefusedError(reason) from None
     if stat.S_ISDIR(mode):
         reason = "it is a folder, not a CSV file: take the file out of it"

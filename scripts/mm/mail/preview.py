@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader
-
-from mm.config import TEMPLATES, ReaderError
+from mm.config import ReaderError
 from mm.mail.render import Renderer
+from mm.pages import environment
 from mm.published import Candidate
 
 # The index is the list of what was written beside it.
@@ -25,11 +24,9 @@ def write_mails(program: str, mails: Sequence[Candidate], renderer: Renderer, ou
     out.mkdir(parents=True, exist_ok=True)
     for name in _listed(index):
         (out / name).unlink(missing_ok=True)
-    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     # First, so that what a render that ends early leaves is on the list, too.
-    index.write_text(
-        pages.get_template("index.html.j2").render(program=program, mails=mails), encoding="utf-8"
-    )
+    page = environment().get_template("index.html.j2").render(program=program, mails=mails)
+    index.write_text(page, encoding="utf-8")
     for candidate in mails:
         message = renderer.message(candidate)
         name = str(candidate.student_id)

@@ -84,7 +84,7 @@ class OptOuts(_Addresses):
         said_at = utc_time(text)
         if said_at is None:
             message = (
-                f"it takes an opt-out back, and its {self._time} is no time such as 2026-11-30T10:00:00Z"
+                f"it takes an opt-out back, and its {self._time} is not a time such as 2026-11-30T10:00:00Z"
             )
             raise ValueError(message)
         if datetime.fromisoformat(said_at) > datetime.now(UTC) + timedelta(days=1):

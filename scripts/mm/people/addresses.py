@@ -27,7 +27,7 @@ _DOUBTFUL = re.compile(r"[^A-Za-z0-9_-].*|.*(\?|%[0-9A-Fa-f]{2}).*")
 # Accented letters alone: others, such as the Cyrillic a, look like those of another address.
 _ACCENTED_DOMAIN = re.compile("[a-z0-9.\u00e0-\u00f6\u00f8-\u0130\u0132-\u0137\u0139-\u017e-]+\\.[a-z0-9-]+")
 
-_NO_ADDRESS = "is no address"
+_NO_ADDRESS = "is not an address"
 _SEVERAL = "holds more than one address: give each a line of its own"
 _NOT_CERTAIN = "may stand for another address: correct it or, if it is right, put it between < and >"
 _NOT_ASCII = "has letters that no mailed address has: type it anew, a domain in its xn-- form"

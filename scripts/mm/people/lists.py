@@ -67,7 +67,7 @@ class PeopleList(ABC, Generic[Entry]):
                 self._seen = seen
         except FileNotFoundError:
             if self.path.is_symlink():
-                self._refuse("it is a link, and what it leads to is not there")
+                self._refuse("it is a broken link: what it leads to is not there")
             self._seen = None
         except OSError as error:
             message = f"{self.path} cannot be read ({error.strerror}): nobody is mailed until it is."

@@ -68,6 +68,6 @@ def _not_learner(cells: Cells) -> NotLearner:
 
 def _student_id(cell: str) -> int:
     if not re.fullmatch(r"[0-9]{1,19}", cell) or int(cell) > _LARGEST_ID:
-        message = "its student_id is no whole number"
+        message = "its student_id is not a whole number"
         raise ValueError(message)
     return int(cell)

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from mm.config import PROJECT, TEMPLATES
+from mm.config import PROJECT
 from mm.edx.kinds import GRADE_REPORT
+from mm.pages import counted, environment
 from mm.report.downloads import Run
 from mm.report.export import whole_file
 from mm.report.newest_downloads import KINDS
@@ -63,11 +62,9 @@ def write_page(program: str, runs: list[Run], *, now: datetime, out: Path | None
     out None: out/<program>/downloads.html in the project. OSError where it cannot be written; then it is as
     it was.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"age": lambda moment: age(moment, now), "words": words}
-    page = environment.get_template("downloads.html.j2").render(
+    pages = environment()
+    pages.filters |= {"age": lambda moment: age(moment, now), "words": words}
+    page = pages.get_template("downloads.html.j2").render(
         program=program, runs=runs, now=now.astimezone(UTC), kinds=KINDS
     )
     out = out or PROJECT / "out" / program / "downloads.html"
@@ -81,7 +78,7 @@ def age(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "missing"
     days = max(now - moment, timedelta()).days
-    return "1 day" if days == 1 else f"{days} days" if days else "under a day"
+    return counted(days, "day") if days else "under a day"
 
 
 def words(kinds: Iterable[str]) -> str:

@@ -108,7 +108,9 @@ def _lms_base(program: str, seeds: Path) -> str:
     [row, *_] = (row for row in rows_of("programs", seeds) if row["program"] == program)
     base = row.get("lms_base") or _EDX
     if not LMS_BASE.fullmatch(base):
-        message = f"seeds/programs.csv, program {program}: its lms_base, {base}, is no link such as {_EDX}."
+        message = (
+            f"seeds/programs.csv, program {program}: its lms_base, {base}, is not a link such as {_EDX}."
+        )
         raise ReaderError(message)
     return base.rstrip("/")
 
@@ -169,7 +171,7 @@ def _day(run: _Known, column: str) -> date | None:
             except ValueError as error:
                 message = (
                     f"seeds/course_runs.csv, {row['run_role']} run {run.course_instance} of {row['course']}: "
-                    f"its {column}, {text}, is no day such as 2026-07-14."
+                    f"its {column}, {text}, is not a day such as 2026-07-14."
                 )
                 raise ReaderError(message) from error
     return None

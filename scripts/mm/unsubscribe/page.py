@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, make_response, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
 
-from mm.config import TEMPLATES, ReaderError
+from mm.config import ReaderError
 from mm.ledger.ledger import Ledger
+from mm.pages import environment
 from mm.people.addresses import normalized
 from mm.people.unsubscribe_links import check_secret, hashes_of_programs, is_of_link, secret_from_environment
 
@@ -59,10 +59,7 @@ class _Page:
         self._ledger: Ledger | None = None
         self._opening = Lock()
         self._hashes = hashes_of_programs()
-        templates = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._template = templates.get_template("unsubscribe.html.j2")
+        self._template = environment().get_template("unsubscribe.html.j2")
         # A key of its own. No address has capitals here, so that it is no link's hash.
         key = hmac.digest(secret.encode(), b"Key of the tokens for taking back", "sha256")
         self._tokens = URLSafeTimedSerializer(key, signer_kwargs={"digest_method": hashlib.sha256})
