@@ -29,7 +29,7 @@ _ELSEWHERE = ("mm build demo --on cluster",)
 # The demo's page is at www.example.org, where there is none.
 _ENDS_WITH_1 = ("mm unsubscribe check demo",)
 # By the port that a page names.
-_SERVERS = {"mm smtp-sink": "1025", "mm unsubscribe serve --port 8025": "8025"}
+_SERVERS = {"mm ui": "8030", "mm smtp-sink": "1025", "mm unsubscribe serve --port 8025": "8025"}
 
 
 def name_of(page: Path) -> str:

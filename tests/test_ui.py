@@ -173,25 +173,25 @@ def test_a_file_says_at_once_what_it_is(ui: Ui, folder: Path) -> None:
         ("notes.csv", b"a,b\n1,2\n"),
     )
     assert answer.status == 200
-    assert [line.partition(": It is in the folder. ")[2] for line in outcomes(answer)] == [
-        f"{OF_RUN}, 2 rows: superseded, a newer download of its run is here: {newer}.",
-        f"{OF_RUN}, 2 rows: newest.",
+    assert [line.partition(": It is in the folder: ")[2] for line in outcomes(answer)] == [
+        f"{OF_RUN}, 2 rows; superseded, a newer download of its run is here: {newer}.",
+        f"{OF_RUN}, 2 rows; newest.",
         (
-            "profile information of UQx_LGDM1x_1T2019: stops the build, it is a web page, not a CSV file: "
+            "profile information of UQx_LGDM1x_1T2019; stops the build, it is a web page, not a CSV file: "
             "the download link had expired, download it again."
         ),
         (
-            "grade report of UQx_LGDM1x_3T2018: stops the build, it is a spreadsheet, not a CSV file: "
+            "grade report of UQx_LGDM1x_3T2018; stops the build, it is a spreadsheet, not a CSV file: "
             "download it again."
         ),
-        "other: not read, it is a spreadsheet: download it from edX again, as the CSV file that it was.",
-        "grade report of UQx_ENGY0x_1T2019: not read, a report on engy, another program.",
+        "other; not read, it is a spreadsheet: download it from edX again, as the CSV file that it was.",
+        "grade report of UQx_ENGY0x_1T2019; not read, a report on engy, another program.",
         (
-            "grade report of UQx_NOBODY1x_1T2019: not read, no course in seeds/courses.csv or "
+            "grade report of UQx_NOBODY1x_1T2019; not read, no course in seeds/courses.csv or "
             "course_aliases.csv has its prefix."
         ),
-        "grade report of UQx_LGDM1x_2T2019: stops the build, its stamp is more than a day ahead of now.",
-        "other: not read, not an edX grade report or profile report, by its name.",
+        "grade report of UQx_LGDM1x_2T2019; stops the build, its stamp is more than a day ahead of now.",
+        "other; not read, not an edX grade report or profile report, by its name.",
     ]
     assert len(list(folder.iterdir())) == 9
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o640}
@@ -199,9 +199,9 @@ def test_a_file_says_at_once_what_it_is(ui: Ui, folder: Path) -> None:
 
 def test_a_file_is_never_put_over_another(ui: Ui, folder: Path) -> None:
     [first] = outcomes(ui.drop("lgdm", (NAME, REPORT)))
-    assert first.startswith(f"{NAME}: It is in the folder.")
+    assert first.startswith(f"{NAME}: It is in the folder: ")
     [again] = outcomes(ui.drop("lgdm", (NAME, REPORT)))
-    assert again.startswith(f"{NAME}: It was there already, with the same content.")
+    assert again.startswith(f"{NAME}: It was there already, with the same content: ")
     [other] = outcomes(ui.drop("lgdm", (NAME, REPORT + b"more")))
     assert other == (
         f"{NAME}: It was not put there: another file of this name is there, with other content. Download it "
@@ -242,7 +242,7 @@ def test_300_files_at_once(ui: Ui, folder: Path) -> None:
     said = outcomes(answer)
     assert len(said) == 300
     assert sum("superseded" in line for line in said) == 299
-    assert said[-1] == f"{names[-1]}: It is in the folder. grade report of UQx_LGDM1x_1T2019, 2 rows: newest."
+    assert said[-1] == f"{names[-1]}: It is in the folder: grade report of UQx_LGDM1x_1T2019, 2 rows; newest."
     assert sorted(file.name for file in folder.iterdir()) == names
 
 
@@ -256,7 +256,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(ui: Ui, folder: Path) -> None:
     assert ui.get(page).status == 200
     assert list(folder.iterdir()) == []
     [line] = outcomes(ui.drop("lgdm", (NAME, REPORT)))
-    assert line.startswith(f"{NAME}: It is in the folder.")
+    assert line.startswith(f"{NAME}: It is in the folder: ")
 
 
 def test_too_much_at_once_is_refused_with_a_sentence(ui: Ui) -> None:

@@ -112,11 +112,11 @@ def test_downloads_are_listed_and_dropped(week: Round) -> None:
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
         file.name: file.read_bytes() for file in DEMO
     }
-    assert week.text().count("It is in the folder.") == len(DEMO)
+    assert week.text().count("It is in the folder: ") == len(DEMO)
     # The same once more, dropped on the page.
     week.find("#choose").send_keys(str(DEMO[0]))
     week.press("Put into the folder")
-    wait_for(week.shows("It was there already, with the same content."))
+    wait_for(week.shows("It was there already, with the same content: "))
 
 
 def test_a_build_is_stopped_and_one_outlives_its_server(week: Round) -> None:

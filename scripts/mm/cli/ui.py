@@ -16,9 +16,9 @@ def serve_pages(
     ] = None,
     *,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port on this machine.")] = 8030,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the pages in the browser.")
-    ] = True,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")
+    ] = False,
 ) -> None:
     """Do the weekly round in a browser: downloads, build, report, mails.
 
@@ -37,7 +37,7 @@ def serve_pages(
     def tell(address: str) -> None:
         address += f"&program={program}" if program else ""
         typer.echo(f"Open {address} in a browser. Ctrl-C ends it.")
-        if browser:
+        if not no_browser:
             webbrowser.open(address)
 
     serve(port, tell)

@@ -10,7 +10,11 @@ from mm.edx.file import Report
 from mm.report.newest_downloads import AHEAD, age_rank, is_ahead, open_reports
 from mm.seeds import prefix_of, prefixes_of, runs_of
 
-_KINDS = {"student_profile_info": "profile information", "email_opt_in": "opt-in list"}
+_KINDS = {
+    "student_profile_info": "profile information",
+    "email_opt_in": "opt-in list",
+    "grade_report_err": "error companion",
+}
 
 
 class Found(NamedTuple):

@@ -212,11 +212,13 @@ def _page(template: str, program: str = "", **values: object) -> str:
     return _templates.get_template(f"ui/{template}.html.j2").render(here, token_for=token_for, **values)
 
 
-def _say(sentence: str, code: int) -> tuple[str, int]:
-    return _page("error", says=sentence, code=code), code
+def _say(sentence: str, code: int) -> tuple[str, int, dict[str, str]]:
+    # In a frame, it is to be seen there.
+    is_framed = request.path.endswith(("/report/page", "/html"))
+    return _page("error", says=sentence, code=code), code, {DOCUMENT: "1"} if is_framed else {}
 
 
-def _say_fault(error: Exception) -> tuple[str, int]:
+def _say_fault(error: Exception) -> tuple[str, int, dict[str, str]]:
     # Not what it says, which may hold an address.
     where = "".join(traceback.format_tb(error.__traceback__))
     _log.error("A fault, %s, in:\n%s", type(error).__name__, where)

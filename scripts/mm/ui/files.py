@@ -24,7 +24,8 @@ _HOUR = 3600
 def put(program: str, name: str, content: IO[bytes]) -> tuple[bool, str]:
     """Put a file into the program's folder under its own name.
 
-    Return whether the folder has it now, with this content, and what became of it in a sentence.
+    Return whether the folder has it now, with this content, and what became of it in a sentence,
+    where it has it without a full stop.
     """
     if wrong := _wrong_name(name):
         return False, f"It was not put there: its name {wrong}."
@@ -49,13 +50,13 @@ def put(program: str, name: str, content: IO[bytes]) -> tuple[bool, str]:
             # A file system without links, such as that of a memory stick.
             draft.replace(target)
     sync(folder)
-    return True, "It is in the folder."
+    return True, "It is in the folder"
 
 
 def _already_there(target: Path, draft: Path) -> tuple[bool, str]:
     with suppress(OSError):
         if target.is_file() and filecmp.cmp(target, draft, shallow=False):
-            return True, "It was there already, with the same content."
+            return True, "It was there already, with the same content"
     return False, (
         "It was not put there: another file of this name is there, with other content. Download it again "
         f"from edX, which gives it a new name, or take {target} away first."

@@ -108,7 +108,7 @@ def _read(state: State, log: str) -> None:
     """Take from a log how far it is, and its sentences."""
     # Python's own words are no reader's: it was stopped before it listened, or failed in an unforeseen way.
     log, trace, _ = log.partition("Traceback (most recent call last)")
-    last_error = log.rfind("\nmm: ") + 1
+    last_error = f"\n{log}".rfind("\nmm: ")
     at = 0
     for line in log.splitlines(keepends=True):
         at, text = at + len(line), line.strip()
@@ -118,9 +118,14 @@ def _read(state: State, log: str) -> None:
         elif text.startswith("Warning: "):
             state.said.append(("warning", text.removeprefix("Warning: ")))
         elif text:
-            is_of_error = text.startswith("mm: ") or at > last_error > 0
-            kind = ("error" if state.code else "warning") if is_of_error else "note"
-            state.said.append((kind, text.removeprefix("mm: ")))
+            kind = "error" if state.code else "warning"
+            if text.startswith("mm: "):
+                state.said.append((kind, text.removeprefix("mm: ")))
+            elif at > last_error >= 0 and state.code:
+                # An error of several lines, which it ends with.
+                state.said[-1] = ("error", f"{state.said[-1][1]}\n{text}")
+            else:
+                state.said.append(("note", text))
     if trace:
         text = "It was stopped." if state.is_stopping else "It failed; see its log under out/ui/."
         state.said.append(("error", text))
