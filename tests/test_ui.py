@@ -57,6 +57,16 @@ def test_the_address_that_is_printed_lets_a_browser_in(ui: Ui) -> None:
     assert "no program 'nothing'" in ui.get("/nothing/build").says
 
 
+def test_the_address_that_a_browser_is_started_with_is_good_once() -> None:
+    guard = Guard(8030)
+    client = create_app(guard).test_client()
+    used, headers = guard.token_once, {"Host": "127.0.0.1:8030"}
+    assert client.get(f"/?token={used}", headers=headers).status_code == 303
+    client.delete_cookie("mm_ui_8030", domain="127.0.0.1")
+    assert client.get(f"/?token={used}", headers=headers).status_code == 403
+    assert [client.get(f"/?token={guard.token}", headers=headers).status_code for _ in range(2)] == [303, 303]
+
+
 def test_nobody_else_gets_anything(ui: Ui) -> None:
     cookie = ui.cookie.partition(";")[0]
     wrong = [{}, {"Cookie": "mm_ui=1"}, {"Cookie": f"{cookie.partition('=')[0]}=guessed"}]
@@ -263,7 +273,7 @@ def test_too_much_at_once_is_refused_with_a_sentence(ui: Ui) -> None:
     # Without waiting for what would come.
     headers = ui.upload_headers() | {"Content-Length": str(1 << 40)}
     assert ui.ask("POST", "/lgdm/downloads", b"", headers).status == 413
-    guard = Guard(80)
+    guard = Guard(8030)
     guard.check = lambda: None  # type: ignore[method-assign]
     client = create_app(guard, largest_upload=2 << 20).test_client()
     answer = client.post("/lgdm/downloads", data={"files": (io.BytesIO(bytes(3 << 20)), NAME)})

@@ -275,7 +275,10 @@ def test_mails_are_sent_each_once(week: Round) -> None:
     type_number(week, "39")
     wait_for(lambda: len(week.server.accepted) >= 3)
     wait_for(week.shows("Stop"))
+    token = week.ui.token("/demo/mails", "/demo/send/stop")
     week.press("Stop")
+    # A second time would kill it.
+    assert week.ui.post_form(token, "/demo/send/stop").status == 303
     wait_for(week.shows("not reached"))
     gone = len(week.server.accepted)
     assert 3 <= gone < 30

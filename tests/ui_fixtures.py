@@ -1,5 +1,6 @@
 """`mm ui` as a process on a copy of the project, and its pages over real HTTP."""
 
+import os
 import re
 import shutil
 import signal
@@ -76,6 +77,9 @@ class Ui:
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # As a shell does with what it starts in the background.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
             )
         wait_for(lambda: "Ctrl-C" in self.log.read_text() or self.process.poll() is not None)
         found = re.search(r"Open (http\S+) in a browser", self.log.read_text())
@@ -85,8 +89,8 @@ class Ui:
         return self
 
     def kill(self) -> None:
-        """Kill it, as a power cut would."""
-        self.process.kill()
+        """Kill it, and what is of its session."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
     def __exit__(self, *_: object) -> None:

@@ -34,10 +34,10 @@ def serve_pages(
         check_program(program)
     check_port(port)
 
-    def tell(address: str) -> None:
-        address += f"&program={program}" if program else ""
-        typer.echo(f"Open {address} in a browser. Ctrl-C ends it.")
+    def tell(address: str, address_once: str) -> None:
+        first = f"&program={program}" if program else ""
+        typer.echo(f"Open {address}{first} in a browser. Ctrl-C ends it.")
         if not no_browser:
-            webbrowser.open(address)
+            webbrowser.open(f"{address_once}{first}")
 
     serve(port, tell)

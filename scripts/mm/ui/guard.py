@@ -32,11 +32,11 @@ _ALWAYS = {
 
 
 class Guard:
-    """Checks each request. The address that is opened has `token`; the browser then has a cookie."""
+    """Checks each request. An address with `token`, or once with `token_once`, gives a browser its cookie."""
 
     def __init__(self, port: int) -> None:
         """Make new secrets, for as long as this process runs."""
-        self.token, self._session = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self.token, self.token_once, self._session = (secrets.token_urlsafe(32) for _ in range(3))
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         # A cookie is sent to all ports of a host: two `mm ui` each have their own.
         self._cookie = f"mm_ui_{port}"
@@ -47,7 +47,10 @@ class Guard:
         # Another site can have its name lead to this machine; its pages still send that name.
         if request.host not in self._hosts:
             abort(421, _OPEN_AGAIN)
-        if "token" in request.args and _is_same(request.args["token"], self.token):
+        given = request.args.get("token", "")
+        if _is_same(given, self.token) or _is_same(given, self.token_once):
+            # Others on this machine can see which address a browser is started with.
+            self.token_once = self.token_once if given == self.token else self.token
             program = request.args.get("program")
             first = f"/{quote(program, safe='')}/downloads" if program else "/"
             response = redirect(first, 303)

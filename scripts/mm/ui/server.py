@@ -13,10 +13,10 @@ from mm.ui.app import LARGEST_UPLOAD, create_app
 from mm.ui.guard import HOST, Guard
 
 
-def serve(port: int, when_ready: Callable[[str], None]) -> None:
+def serve(port: int, when_ready: Callable[[str, str], None]) -> None:
     """Serve the pages at a port of this machine until SIGTERM or Ctrl-C.
 
-    when_ready: is told the address to open, with the token that lets a browser in.
+    when_ready: is told the address that lets a browser in, and one that does so once.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     # Each tab asks twice a second how far the work is.
@@ -40,5 +40,5 @@ def serve(port: int, when_ready: Callable[[str], None]) -> None:
     # Started in the background of a shell, it ignores Ctrl-C, and so would the commands that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    when_ready(f"http://{HOST}:{port}/?token={guard.token}")
+    when_ready(*(f"http://{HOST}:{port}/?token={token}" for token in (guard.token, guard.token_once)))
     server.run()
