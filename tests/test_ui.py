@@ -5,7 +5,7 @@ import socket
 import stat
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -127,7 +127,8 @@ def test_a_page_of_another_port_cannot_post_in_the_name_of_a_browser_that_is_let
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Elsewhere)
+    # A browser opens connections ahead, which one thread would wait for.
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
     Thread(target=server.serve_forever, daemon=True).start()
     browser.get(ui.address)
     assert browser.title == "Programs - mm ui"
