@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from typer.core import TyperGroup
 from mm import csv_out
 from mm.cli.app import AsJson, OneAddress, ProgramCode, app, check_port, open_ledger, read_argument, warn
 from mm.cli.progress import stopping_gently
-from mm.config import PROJECT, ReaderError
+from mm.config import PROJECT, ReaderError, unsubscribe_secret_as_given
 from mm.ledger.history import Attempt, Event, MailKey
 from mm.mail import mailout
 from mm.mail.not_mailed import WhoIsNotMailed
@@ -273,7 +272,7 @@ def _print_as_csv(attempts: list[Attempt]) -> None:
 
 
 def _secret(facts: Program, *, needed: bool) -> str:
-    if not needed and not os.environ.get("MM_UNSUBSCRIBE_SECRET"):
+    if not needed and not unsubscribe_secret_as_given():
         warn("MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these files do not work.")
         return _NO_SECRET
     secret = secret_from_environment("nothing is sent")
