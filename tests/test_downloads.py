@@ -251,7 +251,7 @@ def test_a_program_may_be_on_another_edx(seeds: Path) -> None:
     link = f"https://lms.example.org/courses/course-v1:UQx+LGDM2x+1T2026/{VIEW}"
     assert runs(seeds)["LGDM2x_1T2026"].link == link
     programs.write_text(text.replace("Development,en,,", "Development,en,javascript:alert(1),"), "utf-8")
-    with pytest.raises(ReaderError, match=r"program lgdm: its lms_base, .*, is no link"):
+    with pytest.raises(ReaderError, match=r"program lgdm: its lms_base, .*, is not a link"):
         runs(seeds)
 
 
@@ -263,8 +263,8 @@ def test_wrong_seeds_are_told_in_a_sentence(seeds: Path) -> None:
     with pytest.raises(ReaderError) as caught:
         runs(seeds)
     assert str(caught.value) == (
-        "seeds/course_runs.csv, coming run UQx_LGDM1x_3T2026 of lgdm1x: its starts_on, 16/07/2026, is no day"
-        " such as 2026-07-14."
+        "seeds/course_runs.csv, coming run UQx_LGDM1x_3T2026 of lgdm1x: its starts_on, 16/07/2026, is not "
+        "a day such as 2026-07-14."
     )
     path.write_text("<html>", "utf-8")
     with pytest.raises(ReaderError, match=r"course_runs.csv: it is a web page"):

@@ -261,8 +261,8 @@ def test_of_lines_by_hand_the_newest_counts_wherever_it_stands(
     ("time", "says"),
     [
         ("2999-01-01", "its unsubscribed_at is in the future"),
-        ("", "it takes an opt-out back, and its unsubscribed_at is no time"),
-        ("3.11.26", "it takes an opt-out back, and its unsubscribed_at is no time"),
+        ("", "it takes an opt-out back, and its unsubscribed_at is not a time"),
+        ("3.11.26", "it takes an opt-out back, and its unsubscribed_at is not a time"),
     ],
 )
 def test_a_taking_back_without_a_time_or_in_the_future_is_in_doubt(

@@ -456,7 +456,7 @@ def test_without_the_secret_one_of_before_goes_and_that_is_said(
     assert files == list(tmp_path.glob("*.duckdb")) == [published]
     assert published.read_bytes() == masked.opened.read_bytes()
     [warning] = warnings
-    assert "lgdm.masked.duckdb was removed: it is of the build before" in warning
+    assert "lgdm.masked.duckdb was removed: it is out of date" in warning
 
 
 def test_a_short_secret_stops_a_build_before_it_begins(masked: Masked) -> None:

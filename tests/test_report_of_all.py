@@ -180,8 +180,8 @@ def test_the_command_writes_the_page(world: World, database: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "expected a program, such as demo, or --all"),
-        (["demo", "--all"], "expected a program, such as demo, or --all"),
+        ([], "Name a program, such as demo, or use --all"),
+        (["demo", "--all"], "Name a program, such as demo, or use --all"),
         (["--all", "--with-learners"], "--with-learners goes with a program"),
     ],
 )

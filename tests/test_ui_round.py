@@ -285,6 +285,10 @@ def test_mails_are_sent_each_once(week: Round) -> None:
     assert f"{gone} sent, {39 - gone} not reached." in week.text()
     assert f"{39 - gone} mails would go out now" in week.text()
 
+    week.open("demo/mails?outcome=sent+since+the+build")
+    assert f"{gone} in all." in week.find("#who").text
+    week.open("demo/mails")
+
     # ---- the server is killed, and the sending goes on; nobody can start a second one ----
     token = week.ui.token("/demo/mails", "/demo/send/start")
     type_number(week, str(39 - gone))

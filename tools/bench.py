@@ -300,7 +300,7 @@ class Bench:
         if not data.is_dir():
             new = data.with_name("new")
             shutil.rmtree(new, ignore_errors=True)
-            script = PROJECT / "scripts" / "generate_reports.py"
+            script = PROJECT / "tools" / "generate_reports.py"
             run([sys.executable, script, new / "demo", "--learners", str(learners), *options])
             new.rename(data)
         return data
@@ -326,7 +326,7 @@ class Bench:
         """Run a function of this file in a process of its own; its seconds are those that it prints."""
         done = run(
             [sys.executable, "-c", f"from bench import *; print(json.dumps({call}))"],
-            PYTHONPATH=str(PROJECT / "scripts"),
+            PYTHONPATH=str(PROJECT / "tools"),
             MM_DATABASE_DIR=str(self.work("send_log")),
             MM_DATA_DIR=str(self.folder / "no_opt_outs"),
         )
@@ -777,7 +777,7 @@ def send(bench: Bench) -> Result:
     """Send 10,000 ready mails over loopback SMTP, by the ledger; the floor is smtplib and a sync a mail."""
     count = round(10_000 * bench.scale)
     command = [sys.executable, "-c", "from bench import *; serve()"]
-    environment = os.environ | {"PYTHONPATH": str(PROJECT / "scripts")}
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "tools")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:
             port = int(server.stdout.readline())

@@ -1,4 +1,7 @@
-"""Where things are, what the environment says, and the one kind of error that a reader is shown."""
+"""Where things are, each variable of the environment, and the one kind of error that a reader is shown.
+
+profiles.yml reads MM_DATA_DIR, MM_DATABASE_DIR and MM_MEMORY_LIMIT for dbt, and those of a cluster.
+"""
 
 import os
 from pathlib import Path
@@ -45,7 +48,47 @@ def short_secret(name: str, secret: str, who_guesses: str) -> str | None:
     )
 
 
-def seconds_from_environment(name: str, default: float) -> float:
+def memory_limit() -> str:
+    """Return how much memory DuckDB may take, by MM_MEMORY_LIMIT, as it stands there."""
+    return os.environ.get("MM_MEMORY_LIMIT", "2GB")
+
+
+def mask_secret_as_given() -> str | None:
+    """Return MM_MASK_SECRET as it is; None: it is not set."""
+    return os.environ.get("MM_MASK_SECRET")
+
+
+def unsubscribe_secret_as_given() -> str:
+    """Return MM_UNSUBSCRIBE_SECRET as it is; empty: it is not set."""
+    return os.environ.get("MM_UNSUBSCRIBE_SECRET", "")
+
+
+def smtp_url() -> str:
+    """Return MM_SMTP_URL as it is; empty: it is not set."""
+    return os.environ.get("MM_SMTP_URL", "")
+
+
+def smtp_timeout() -> float:
+    """Return how many seconds a mail server has for an answer: MM_SMTP_TIMEOUT, else 30."""
+    return _seconds("MM_SMTP_TIMEOUT", 30)
+
+
+def smtp_backoff() -> float:
+    """Return how many seconds the first pause after a temporary refusal takes: MM_SMTP_BACKOFF, else 2."""
+    return _seconds("MM_SMTP_BACKOFF", 2)
+
+
+def progress_seconds() -> float:
+    """Return how many seconds lie between two lines of progress: MM_PROGRESS_SECONDS, else 10."""
+    return _seconds("MM_PROGRESS_SECONDS", 10)
+
+
+def is_debugging() -> bool:
+    """Tell whether errors are to be shown with where in the code they came up: MM_DEBUG=1."""
+    return os.environ.get("MM_DEBUG") == "1"
+
+
+def _seconds(name: str, default: float) -> float:
     """Return a positive number of seconds from the environment; ReaderError for anything else."""
     text = os.environ.get(name, "")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from mm.config import ReaderError
+from mm.config import ReaderError, memory_limit
 
 # Its words where a file is not what a DuckDB of this version has written whole.
 _DAMAGE = re.compile(
@@ -105,7 +105,7 @@ def sync(path: Path) -> None:
 
 def connect_limited(path: Path | str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a database in at most MM_MEMORY_LIMIT (2GB) of memory; ReaderError where that is no size."""
-    limit = os.environ.get("MM_MEMORY_LIMIT", "2GB")
+    limit = memory_limit()
     try:
         return duckdb.connect(path, read_only=read_only, config={"memory_limit": limit})
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:

@@ -41,18 +41,19 @@ newest_downloads as (
     where newest.download_number = newest.download_count
 ),
 
+-- a copy of a companion lists the same learners again
 companion_rows as (
-    select distinct
+    select
         newest.file_id,
-        report_files.file_name,
-        grade_report_err.student_id
+        grade_report_err.student_id,
+        max(report_files.file_name) as file_name
     from newest_downloads as newest
     inner join report_files
         on
             lower(newest.course_instance) = report_files.run_key
             and newest.reported_at = report_files.reported_at
-            and report_files.report_kind = 'grade_report_err'
     inner join grade_report_err on report_files.file_id = grade_report_err.file_id
+    group by newest.file_id, grade_report_err.student_id
 ),
 
 -- of both in one pass, as each may have millions of rows

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import string
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import duckdb
 from mm.build.descriptions import describe
 from mm.build.masked_columns import KEYED_HASH, NOTHING, Known, Masks, is_known, known_of, masks_of, texts
 from mm.build.publish import publish
-from mm.config import ALL_PROGRAMS, ReaderError, short_secret
+from mm.config import ALL_PROGRAMS, ReaderError, mask_secret_as_given, short_secret
 from mm.database import first_line, quoted
 
 # No program has this name, nor has any other attached file.
@@ -42,7 +41,7 @@ def mask_secret() -> str | None:
     ReaderError where it is too short to be secret, or has what is hardly of it around it, such as the quotes
     that docker's --env-file keeps: without them, as on another machine, all numbers would be others.
     """
-    secret = os.environ.get("MM_MASK_SECRET")
+    secret = mask_secret_as_given()
     if secret is None:
         return None
     if secret != secret.strip(_HARDLY_OF_IT):

@@ -3,9 +3,14 @@
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+import signal
+from _thread import interrupt_main
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from threading import Event
+from types import FrameType
+from typing import Any, NoReturn
 
 from dbt.cli.main import dbtRunner
 from dbt_common.events.base_types import EventMsg
@@ -45,9 +50,14 @@ def run_dbt(
     os.chdir(PROJECT)
     said = said or Said()
 
+    stop = Event()
+
     def listen(event: EventMsg) -> None:
         name = event.info.name
         if name == "LogStartLine":
+            if stop.is_set():
+                # Ctrl-C came where nobody took it for that.
+                interrupt_main()
             on_step(event.data.index, event.data.total, event.data.node_info.node_name)
         elif name == "JinjaLogInfo" and not event.info.msg.startswith("Not published"):
             said.notes.append(event.info.msg)
@@ -55,7 +65,10 @@ def run_dbt(
             said.warnings.append(event.info.msg.removeprefix("Warning: "))
 
     quiet = ("--log-level", "none")
-    done = dbtRunner(callbacks=[listen]).invoke([command, *quiet, *options, "--vars", json.dumps(variables)])
+    with _interrupted(stop):
+        done = dbtRunner(callbacks=[listen]).invoke(
+            [command, *quiet, *options, "--vars", json.dumps(variables)]
+        )
     said.result = done.result
     if done.success:
         return said
@@ -65,6 +78,21 @@ def run_dbt(
     failed = [result for result in getattr(done.result, "results", ()) if result.status in _BAD_ENDS]
     sentences = [_sentence(str(done.exception))] if done.exception else list(map(_failure, failed))
     raise FailedError("\n".join(dict.fromkeys(sentences)), said)
+
+
+@contextmanager
+def _interrupted(stop: Event) -> Iterator[None]:
+    """Set `stop` at Ctrl-C, beside what Python does then."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        stop.set()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class FailedError(ReaderError):

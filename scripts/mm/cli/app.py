@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mm.config import PRIVATE_UMASK, ReaderError
+from mm.config import PRIVATE_UMASK, ReaderError, is_debugging
 from mm.ledger import old_files
 from mm.ledger.ledger import Ledger
 from mm.people.addresses import read_address
@@ -36,7 +36,7 @@ class _OneSentence(TyperGroup):
         try:
             return super().invoke(ctx)
         except (ReaderError, OSError) as error:
-            if os.environ.get("MM_DEBUG") == "1" or isinstance(error, BrokenPipeError):
+            if is_debugging() or isinstance(error, BrokenPipeError):
                 raise
             typer.echo(f"mm: {_sentence(error)}", err=True)
             raise typer.Exit(1) from error

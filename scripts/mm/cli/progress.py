@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from mm.config import seconds_from_environment
+from mm.config import progress_seconds
 from mm.mail.sending import Tally
 
 
@@ -54,7 +54,7 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
             yield lambda done, total, words: bar.update(task, completed=done, total=total, words=words)
         return
 
-    between = seconds_from_environment("MM_PROGRESS_SECONDS", 10)
+    between = progress_seconds()
     next_line = time.monotonic() + between
 
     def line(done: int, total: int, words: str) -> None:

@@ -8,16 +8,14 @@ import typer
 from mm.cli.app import ProgramCode, app, open_ledger, warn
 from mm.cli.progress import progress_of_mails, stopping_gently
 from mm.config import ReaderError
-from mm.ledger.history import Event
 from mm.mail import mailout
 from mm.mail import sending as mailing
 from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.ready import renderer_of
-from mm.mail.render import Renderer, mail_address
+from mm.mail.render import Renderer
 from mm.mail.sender import Sender
 from mm.mail.server import Server, server_from_environment
 from mm.pages import counted
-from mm.published import Candidate
 
 Confirm = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Send only if exactly N mails would go out now.")
@@ -81,9 +79,10 @@ def send(  # noqa: PLR0913 - one argument for each option
         not_mailed = WhoIsNotMailed(program, ledger)
         selection = mailout.select(program, ledger.history(), not_mailed, resend_unknown=resend_unknown)
     if to is not None:
-        _send_tests(selection.mails[: limit or 3], renderer, sender, to)
+        count = mailing.send_tests(selection.mails[: limit or 3], renderer, sender, to)
+        typer.echo(f"{counted(count, 'mail')} sent for a test; nothing was recorded.")
         return
-    _check_all(selection.mails, renderer)
+    mailing.check_all(selection.mails, renderer)
     _print_left_out(selection)
     if dry_run:
         with sender:
@@ -116,7 +115,7 @@ def _send_all(  # noqa: PLR0913 - what `mm send` was told
                 f"See `mm list {program}` for what changed, then confirm the right number."
             )
             raise ReaderError(message)
-        _check_all(selection.mails, renderer)
+        mailing.check_all(selection.mails, renderer)
         if not selection.mails:
             typer.echo("There is nothing to send.")
             return
@@ -147,28 +146,6 @@ def _send_all(  # noqa: PLR0913 - what `mm send` was told
     if tally.sent + tally.left_out + tally.too_late < confirm:
         typer.echo(f"mm log {program} tells what became of them.", err=True)
         raise typer.Exit(1)
-
-
-def _check_all(mails: list[Candidate], renderer: Renderer) -> None:
-    # A template's fault may show with one learner only: none is mailed before all are rendered.
-    for candidate in mails:
-        renderer.bodies(candidate)
-
-
-def _send_tests(mails: list[Candidate], renderer: Renderer, sender: Sender, to: str) -> None:
-    try:
-        recipient = mail_address(to).addr_spec
-    except ValueError as error:
-        message = f"The address after --to is {error}."
-        raise ReaderError(message) from error
-    messages = [renderer.message(candidate, recipient).as_bytes() for candidate in mails]
-    with sender:
-        for number, content in enumerate(messages, start=1):
-            outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
-            if outcome.event is not Event.SENT:
-                message = f"Test mail {number} of {len(messages)} was not accepted: {outcome.detail}."
-                raise ReaderError(message)
-    typer.echo(f"{counted(len(messages), 'mail')} sent for a test; nothing was recorded.")
 
 
 def _print_left_out(selection: mailout.Selection) -> None:

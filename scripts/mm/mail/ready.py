@@ -1,8 +1,8 @@
 """What renders a program's mails, with the secret that the environment names."""
 
-import os
 from collections.abc import Callable
 
+from mm.config import unsubscribe_secret_as_given
 from mm.mail.render import Renderer
 from mm.people.unsubscribe_links import check_secret, is_nobodys, secret_from_environment
 from mm.published import Program, read_program
@@ -29,7 +29,7 @@ def renderer_of(program: str, *, needs_secret: bool, warn: Callable[[str], None]
 
 
 def _secret(facts: Program, *, needed: bool, warn: Callable[[str], None]) -> str:
-    if not needed and not os.environ.get("MM_UNSUBSCRIBE_SECRET"):
+    if not needed and not unsubscribe_secret_as_given():
         warn("MM_UNSUBSCRIBE_SECRET is not set: the unsubscribe links in these mails do not work.")
         return _NO_SECRET
     secret = secret_from_environment("nothing is sent")

@@ -11,7 +11,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Self
 
-from mm.config import ReaderError, seconds_from_environment
+from mm.config import ReaderError, smtp_backoff, smtp_timeout
 from mm.ledger.history import Event
 from mm.mail import refusals
 from mm.mail.refusals import About
@@ -67,8 +67,8 @@ class Sender:
         self._insecure = insecure
         self._to_sink = to_sink
         self._stop = stop
-        self._timeout = seconds_from_environment("MM_SMTP_TIMEOUT", 30)
-        self._backoff = seconds_from_environment("MM_SMTP_BACKOFF", 2)
+        self._timeout = smtp_timeout()
+        self._backoff = smtp_backoff()
         self._connection: smtplib.SMTP | None = None
 
     def __enter__(self) -> Self:

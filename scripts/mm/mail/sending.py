@@ -98,6 +98,32 @@ def send(  # noqa: PLR0913 - what sending needs, each under its name
     return tally
 
 
+def check_all(mails: list[Candidate], renderer: Renderer) -> None:
+    """Render all; ReaderError where one cannot be: a template's fault may show with one learner only."""
+    for candidate in mails:
+        renderer.bodies(candidate)
+
+
+def send_tests(mails: list[Candidate], renderer: Renderer, sender: Sender, to: str) -> int:
+    """Send mails to a test address, and write nothing down; return how many.
+
+    ReaderError where the address, or the server's answer to one of them, is not a good one.
+    """
+    try:
+        recipient = mail_address(to).addr_spec
+    except ValueError as error:
+        message = f"The address after --to is {error}."
+        raise ReaderError(message) from error
+    messages = [renderer.message(candidate, recipient).as_bytes() for candidate in mails]
+    with sender:
+        for number, content in enumerate(messages, start=1):
+            outcome = sender.deliver(renderer.sender.addr_spec, recipient, content)
+            if outcome.event is not Event.SENT:
+                message = f"Test mail {number} of {len(messages)} was not accepted: {outcome.detail}."
+                raise ReaderError(message)
+    return len(messages)
+
+
 class _Watch:
     """Tells from how mails ended whether it is the server that is in the way, not the mails."""
 

@@ -1,10 +1,9 @@
 """The mail server that MM_SMTP_URL names."""
 
-import os
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from mm.config import ReaderError
+from mm.config import ReaderError, smtp_url
 
 _PORTS = {"smtp": 587, "smtps": 465}
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -36,7 +35,7 @@ class Server:
 
 def server_from_environment() -> Server:
     """Return the server in MM_SMTP_URL; ReaderError, without the password, where it is not one."""
-    url = os.environ.get("MM_SMTP_URL", "")
+    url = smtp_url()
     if not url:
         message = f"MM_SMTP_URL is not set, so there is no server to send by: {_SHAPE}."
         raise ReaderError(message)

@@ -2,13 +2,12 @@
 
 import hashlib
 import hmac
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from mm.config import SEEDS, ReaderError, short_secret
+from mm.config import SEEDS, ReaderError, short_secret, unsubscribe_secret_as_given
 from mm.people.addresses import normalized
 from mm.seeds import rows_of
 
@@ -73,7 +72,7 @@ def is_nobodys(base: str) -> bool:
 
 def secret_from_environment(what_happens: str) -> str:
     """Return MM_UNSUBSCRIBE_SECRET; ReaderError, which says what happens without it, where it is not set."""
-    secret = os.environ.get("MM_UNSUBSCRIBE_SECRET", "")
+    secret = unsubscribe_secret_as_given()
     if not secret:
         message = (
             f"MM_UNSUBSCRIBE_SECRET is not set, so no unsubscribe link would work: {what_happens}. "
