@@ -9,6 +9,7 @@ import duckdb
 
 from mm.config import ReaderError
 from mm.database import connect_limited, told_of
+from mm.edx.far import AnyPath
 from mm.edx.file import Report
 from mm.edx.folder import list_folder, misplaced_lists
 from mm.edx.names import course_instance_of
@@ -63,7 +64,7 @@ def lock_builds(program: str, database_dir: Path) -> TextIO:
     return file
 
 
-def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Report]:
+def reports(program: str, data_dir: AnyPath, seeds: Path = SEEDS) -> Iterator[Report]:
     """Go through what lies in the program's folder, then through what others' hold on courses of both.
 
     Of another program's folder it gives the reports whose names begin with a prefix that a course of this
@@ -90,7 +91,7 @@ def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Repor
                 yield report
 
 
-def missing_folder(program: str, data_dir: Path) -> Iterator[str]:
+def missing_folder(program: str, data_dir: AnyPath) -> Iterator[str]:
     """Say that the program's folder is not there, where nothing of the program is in others' either."""
     folder = data_dir / program
     if not folder.is_dir() and not any(reports(program, data_dir)):

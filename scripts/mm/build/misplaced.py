@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mm.build.inputs import SEEDS
+from mm.edx.far import AnyPath
 from mm.edx.file import refusing
 from mm.edx.folder import list_files, list_folder
 from mm.edx.identify import identify
@@ -13,7 +14,7 @@ from mm.edx.names import course_instance_of
 from mm.seeds import longest_prefix, prefixes_of
 
 
-def misplaced_reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[str]:
+def misplaced_reports(program: str, data_dir: AnyPath, seeds: Path = SEEDS) -> Iterator[str]:
     """Say what of a program lies elsewhere than in its folder, and what in its folder is on other programs.
 
     Looked at are the data folder itself, folders there that are called nearly as the program, and the folders
@@ -35,7 +36,7 @@ def misplaced_reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iter
         )
 
 
-def _beside(data_dir: Path, folder: Path, prefixes: dict[str, dict[str, str]]) -> Iterator[Path]:
+def _beside(data_dir: AnyPath, folder: AnyPath, prefixes: dict[str, dict[str, str]]) -> Iterator[AnyPath]:
     """Give what is or may hold reports in the data folder, and in folders there called nearly as this one."""
     for report in list_files(data_dir):
         with refusing(report):
@@ -52,7 +53,9 @@ def _beside(data_dir: Path, folder: Path, prefixes: dict[str, dict[str, str]]) -
                     yield report.path
 
 
-def _with_others(data_dir: Path, folder: Path, prefixes: dict[str, dict[str, str]]) -> Iterator[Path]:
+def _with_others(
+    data_dir: AnyPath, folder: AnyPath, prefixes: dict[str, dict[str, str]]
+) -> Iterator[AnyPath]:
     """Give the program's reports in the folders of others, where its own build does not look."""
     for other in prefixes.keys() - {folder.name}:
         for report in list_folder(data_dir / other):
@@ -61,7 +64,7 @@ def _with_others(data_dir: Path, folder: Path, prefixes: dict[str, dict[str, str
                 yield report.path
 
 
-def _owners(path: Path, prefixes: dict[str, dict[str, str]]) -> set[str]:
+def _owners(path: AnyPath, prefixes: dict[str, dict[str, str]]) -> set[str]:
     """Return the programs that have a course of which a file is by its name."""
     course_instance = course_instance_of(path.name)
     prefix = course_instance and longest_prefix(course_instance, prefixes)

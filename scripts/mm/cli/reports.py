@@ -10,7 +10,7 @@ import typer
 
 from mm.build.misplaced import misplaced_reports
 from mm.cli.app import AsJson, ProgramCode, app, warn
-from mm.config import SEEDS, data_dir
+from mm.config import SEEDS, check_downloads_here, data_dir
 from mm.pages import counted
 from mm.report import download_list
 from mm.report.all_programs import write_report_of_all
@@ -48,6 +48,7 @@ def show_downloads(
     if out is not None and not as_html:
         message = "--out goes with --html."
         raise typer.BadParameter(message)
+    check_downloads_here()
     now = datetime.now(UTC)
     runs, unreadable = list_runs(check_program(program), now=now, older_than=_time(older_than))
     for sentence in unreadable:
