@@ -18,6 +18,7 @@ from mm.build.misplaced import misplaced_reports
 from mm.build.run_dbt import Said, run_dbt
 from mm.build.spark_session import session, target, told_by_spark
 from mm.config import PROJECT, ReaderError, data_dir, data_url, database_dir
+from mm.database import connect_limited
 from mm.edx.far import FarPath
 from mm.edx.folder import misplaced_lists
 from mm.edx.load_spark import far_folder, load_reports, save, ship_code
@@ -103,10 +104,9 @@ def _publish(spark: SparkSession, program: str, said: Said, *, summaries: bool) 
         if model.access == "public" and not (summaries and stays_in_the_warehouse(model.name))
     ]
     try:
-        with (
-            told_by_spark("The tables could not be fetched"),
-            fetch(spark, built, models) as connection,
-        ):
+        with connect_limited() as connection:
+            with told_by_spark("The tables could not be fetched"):
+                fetch(spark, connection, built, models)
             nodes = [model.to_dict() for model in models]
             return publish_marts(
                 connection, "marts", built, published, models=nodes, warn=said.warnings.append

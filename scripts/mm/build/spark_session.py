@@ -34,8 +34,8 @@ def target() -> str:
 def session(program: str) -> Iterator[SparkSession]:
     """Start or join the Spark of the profile's target, with the settings that dbt gives it, too."""
     if target() == "connect":
-        # dbt's adapter asks for Hive with each statement, and a server has what it has.
-        warnings.filterwarnings("ignore", ".*[Cc]annot modify.*static")
+        # dbt's adapter sets everything anew for each statement, Hive too, and each time a server has its say.
+        warnings.filterwarnings("ignore", module=r"pyspark\.sql\.connect")
         if os.environ.get("MM_SPARK_WAREHOUSE"):
             message = "MM_SPARK_WAREHOUSE is set, but a Connect server has a warehouse of its own: unset it."
             raise ReaderError(message)
