@@ -215,7 +215,7 @@ def _relations(exposure: str) -> list[str]:
 def _check_relations(
     connection: duckdb.DuckDBPyConnection, path: Path, names: list[str], command: str
 ) -> None:
-    there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    there = tables_of(connection)
     for name in names:
         if name not in there:
             message = f"{path} has no table {name}, so another version built it: run `{command}` again."
@@ -225,6 +225,12 @@ def _check_relations(
                     f"run `{command} --on cluster` for all tables."
                 )
             raise ReaderError(message)
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> set[str]:
+    """Return the names of the tables in an attached database; None: in the file that was opened."""
+    query = "select table_name from duckdb_tables() where database_name = coalesce($1, current_database())"
+    return {name for (name,) in connection.execute(query, [database]).fetchall()}
 
 
 def stays_in_the_warehouse(name: str) -> bool:

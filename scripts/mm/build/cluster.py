@@ -98,11 +98,14 @@ def _publish(spark: SparkSession, program: str, said: Said, *, summaries: bool) 
     built.unlink(missing_ok=True)
     published = database_dir() / f"{program}.duckdb"
     models = [result.node for result in said.result.results if result.node.resource_type == "model"]
-    models = [
-        model
-        for model in models
-        if model.access == "public" and not (summaries and stays_in_the_warehouse(model.name))
-    ]
+    models = [model for model in models if model.access == "public"]
+    if summaries:
+        large = [model.alias for model in models if stays_in_the_warehouse(model.name)]
+        models = [model for model in models if model.alias not in large]
+        said.notes.append(
+            f"Not fetched: {', '.join(large)}. `mm export` of these, `mm report --with-learners` and "
+            "`mm combine` need them."
+        )
     try:
         with connect_limited() as connection:
             with told_by_spark("The tables could not be fetched"):

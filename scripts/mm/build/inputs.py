@@ -20,6 +20,7 @@ from mm.people.address_lists import Bounced, OptOuts, has_bounced, is_opted_out
 from mm.people.addresses import read_address
 from mm.people.not_learners import NotLearner, NotLearners
 from mm.people.statements import Statement
+from mm.published import has_summaries_alone, tables_of
 from mm.seeds import longest_prefix, prefixes_of, rows_of
 
 # Read as files: before the first build of a program no table has them.
@@ -108,7 +109,8 @@ def mailing_tables(
 ) -> dict[str, Table]:
     """Return the tables of the source `mailing`, read as the sender itself reads them.
 
-    say: is told, in a sentence each, which files of earlier versions the ledger takes in.
+    say: is told, in a sentence each, which files of earlier versions the ledger takes in, and what is not
+    known of other programs.
     ReaderError where one cannot be read for certain, or where a file lies about that looks like one.
     """
     if misplaced := list(misplaced_lists(data_dir)):
@@ -136,14 +138,15 @@ def mailing_tables(
             {"text": "string", "email": "string"},
             [(text, _address_or_none(text)) for text in sorted(texts - {""})],
         ),
-        "retired_elsewhere": Table({"student_id": "bigint"}, _retired_elsewhere(program, database_dir)),
+        "retired_elsewhere": Table({"student_id": "bigint"}, _retired_elsewhere(program, database_dir, say)),
     }
 
 
-def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
+def _retired_elsewhere(program: str, database_dir: Path, say: Callable[[str], None]) -> list[tuple[int]]:
     """Return whom other programs' published files know as retired; ReaderError where one cannot be read.
 
     Whom such a file knows from another one alone has neither edX's username nor address there, and is none.
+    say: is told which file has no learners, as these stayed on a cluster.
     """
     found: set[tuple[int]] = set()
     for row in rows_of("programs", SEEDS):
@@ -155,6 +158,9 @@ def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
                 told_of(path, f"mm build {row['program']}"),
                 connect_limited(path, read_only=True) as connection,
             ):
+                if has_summaries_alone(tables_of(connection)):
+                    say(f"{path} has summaries alone, so whom it knows as retired is not known here.")
+                    continue
                 found.update(
                     connection.execute(
                         "select student_id from learners where is_retired and coalesce(username, email) != ''"
