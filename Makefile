@@ -41,7 +41,7 @@ lint: $(INSTALLED)
 superset: $(SUPERSET)/.installed
 	@$(SUPERSET)/bin/python bi/superset/serve.py $(PROGRAM) --port $(PORT)
 
-# What `mm build PROGRAM --on cluster` needs beside the rest: some 500 MB.
+# What `mm build PROGRAM --on cluster` needs beside the rest: some 900 MB.
 cluster: $(CLUSTER)
 
 # More random damaged folders on both engines than the tests have, compared table by table: half an hour.

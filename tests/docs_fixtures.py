@@ -25,7 +25,7 @@ _PROGRAMS = {
     ' assert word == ".backup"; sqlite3.connect(file).backup(sqlite3.connect(copy))\' "$@"',
 }
 # Tests of their own run these: tests/bi and tests/cluster.
-_ELSEWHERE = ("mm build demo --on cluster",)
+_ELSEWHERE = ("mm build demo --on cluster", "mm build demo --on cluster --fetch summaries")
 # The demo's page is at www.example.org, where there is none.
 _ENDS_WITH_1 = ("mm unsubscribe check demo",)
 # By the port that a page names.

@@ -135,12 +135,19 @@ def serve(published: Path, home: Path, port: int) -> None:
             print(f"Superset shows {published}. Log in as {USER}, with the password {password}")
             for title, address in dashboards:
                 print(f"  {title:<16} http://{HOST}:{port}{address}")
+            if not _has_learners(published):
+                print("It has summaries alone (--fetch summaries): all dashboards, but no table of learners.")
             print("Ctrl-C ends it.", flush=True)
             server.wait()
             message = f"Superset ended by itself: see {log.name}."
             raise UnservableError(message)
         finally:
             _end(server)
+
+
+def _has_learners(published: Path) -> bool:
+    with duckdb.connect(published, read_only=True) as connection:
+        return bool(connection.execute("from duckdb_tables() where table_name = 'learners'").fetchall())
 
 
 def _check_free(port: int) -> None:

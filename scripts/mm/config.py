@@ -4,6 +4,7 @@ profiles.yml reads MM_DATA_DIR, MM_DATABASE_DIR and MM_MEMORY_LIMIT for dbt, and
 """
 
 import os
+import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -31,8 +32,27 @@ def database_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """Return the folder of the downloads and of unsubscribed.csv: MM_DATA_DIR, else `data`."""
-    return PROJECT / os.environ.get("MM_DATA_DIR", "data")
+    """Return the folder of the downloads and of unsubscribed.csv: MM_DATA_DIR, else `data`.
+
+    Where MM_DATA_DIR is a URL, the downloads are there, and the lists in `data`.
+    """
+    return PROJECT / ("data" if data_url() else os.environ.get("MM_DATA_DIR", "data"))
+
+
+def data_url() -> str | None:
+    """Return where the downloads are, without a slash at its end; None: in a folder."""
+    text = os.environ.get("MM_DATA_DIR", "")
+    return text.rstrip("/") if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text) else None
+
+
+def check_downloads_here() -> None:
+    """Raise ReaderError where the downloads are at a URL."""
+    if url := data_url():
+        message = (
+            f"The downloads are at {url}, which only `mm build PROGRAM --on cluster` reads: "
+            "set MM_DATA_DIR to a folder."
+        )
+        raise ReaderError(message)
 
 
 def short_secret(name: str, secret: str, who_guesses: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date
@@ -19,6 +19,8 @@ from mm.seeds import check_program
 Row = TypeVar("Row")
 # The model whose published name begins with the program's.
 WIDE = "coursecompletion"
+# The models that `mm build --fetch summaries` leaves in the warehouse: they have the most rows.
+_LARGE = {WIDE, "learners", "learner_courses", "course_instancedetails", "learner_course_history"}
 _ROWS_AT_ONCE = 10_000
 
 
@@ -150,21 +152,24 @@ class BuildFacts:
 
 def read_build(program: str) -> BuildFacts:
     """Return what the last build of a program published; ReaderError where it cannot be read."""
-    names = ["learners", "report_files"]
+    names = ["program_summary", "report_files"]
     with _opened(database_path(program), names, f"mm build {program}") as connection:
-        [(learners,)] = connection.execute("select count(*) from learners").fetchall()
+        [(learners,)] = connection.execute("select learners from program_summary").fetchall()
         files = connection.execute("select status, count(*) from report_files group by all").fetchall()
     return BuildFacts(learners, Counter(dict(files)))
 
 
 @contextmanager
-def published(program: str, exposure: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def published(
+    program: str, exposure: str, *, without: Collection[str] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the program's published database to read, in at most MM_MEMORY_LIMIT (2GB) of memory.
 
-    exposure names who reads, in models/exposures.yml, which says what that needs. ReaderError where
-    the database is missing, held or changed by a writer, or lacks a table or a column.
+    exposure names who reads, in models/exposures.yml, which says what that needs; without: not this time.
+    ReaderError where the database is missing, held or changed by a writer, or lacks a table or a column.
     """
-    names = [f"{program}_{WIDE}" if name == WIDE else name for name in _relations(exposure)]
+    needed = [name for name in _relations(exposure) if name not in without]
+    names = [f"{program}_{WIDE}" if name == WIDE else name for name in needed]
     with _opened(database_path(program), names, f"mm build {program}") as connection:
         yield connection
 
@@ -210,11 +215,32 @@ def _relations(exposure: str) -> list[str]:
 def _check_relations(
     connection: duckdb.DuckDBPyConnection, path: Path, names: list[str], command: str
 ) -> None:
-    there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    there = tables_of(connection)
     for name in names:
         if name not in there:
             message = f"{path} has no table {name}, so another version built it: run `{command}` again."
+            if stays_in_the_warehouse(name) and has_summaries_alone(there):
+                message = (
+                    f"{path} has no table {name}, as it was fetched with --fetch summaries: "
+                    f"run `{command} --on cluster` for all tables."
+                )
             raise ReaderError(message)
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> set[str]:
+    """Return the names of the tables in an attached database; None: in the file that was opened."""
+    query = "select table_name from duckdb_tables() where database_name = coalesce($1, current_database())"
+    return {name for (name,) in connection.execute(query, [database]).fetchall()}
+
+
+def stays_in_the_warehouse(name: str) -> bool:
+    """Tell whether `--fetch summaries` leaves a table there; name: its model's, or the published one."""
+    return name in _LARGE or name.endswith(f"_{WIDE}")
+
+
+def has_summaries_alone(tables: Collection[str]) -> bool:
+    """Tell whether a published file with these tables was made with `--fetch summaries`."""
+    return "program_summary" in tables and not any(map(stays_in_the_warehouse, tables))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, source: str, row_type: type[Row]) -> Iterator[Row]:

@@ -1,24 +1,30 @@
 """The same models on Apache Spark: the same tables, messages and refusals as on DuckDB."""
 
 import fcntl
-import importlib.util
-import os
-import signal
-import socket
+import re
+import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster_fixtures import NEEDS_SPARK, SECONDS, build, run
+from cluster_fixtures import (
+    NEEDS_SPARK,
+    SECONDS,
+    Service,
+    build,
+    connect_server,
+    far,
+    free_port,
+    kill,
+    mount,
+    run,
+    service,
+)
 from project_fixtures import Project
 from report_fixtures import (
     DBT,
-    ENVIRONMENT,
     Build,
     NewPlace,
     Place,
@@ -29,6 +35,7 @@ from report_fixtures import (
     grade_row,
     profile_report,
     profile_row,
+    tables_of,
 )
 from test_bad_input import OPT_IN_LIST, write_bad_rows, write_refused_files
 
@@ -106,61 +113,33 @@ def opt_ins() -> list[Row]:
     ]
 
 
-@contextmanager
-def service(place: Place, name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a part of a stand-alone cluster as a process of its own."""
-    spark = Path(importlib.util.find_spec("pyspark").submodule_search_locations[0])  # type: ignore[union-attr]
-    log = place.root / f"{name}-{time.monotonic_ns()}.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [spark / "bin/spark-class", f"org.apache.spark.deploy.{name}", *arguments],
-            cwd=place.root,
-            env=ENVIRONMENT | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            kill(process)
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a process with all that it started, and wait for it."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def build_while_a_worker_dies(place: Place, program: str) -> Build:
     """Build on a stand-alone cluster of a master and two workers, of which one is killed in the middle."""
     port = free_port()
     master = f"spark://127.0.0.1:{port}"
-    worker = (
-        *("worker.Worker", "--host", "127.0.0.1"),
-        *("--cores", "1", "--memory", "1500m", "--webui-port", "0"),
-    )
+    at = ("--host", "127.0.0.1", "--webui-port", "0")
+    worker = ("org.apache.spark.deploy.worker.Worker", *at, "--cores", "1", "--memory", "1500m")
     with (
-        service(place, "master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"),
-        service(place, *worker, "--work-dir", str(place.root / "work1"), master),
-        service(place, *worker, "--work-dir", str(place.root / "work2"), master) as doomed,
+        service(place, "spark-class", "org.apache.spark.deploy.master.Master", *at, "--port", str(port)),
+        service(place, "spark-class", *worker, "--work-dir", str(place.root / "work1"), master),
+        service(place, "spark-class", *worker, "--work-dir", str(place.root / "work2"), master) as doomed,
     ):
-        process = run(place, program, MM_SPARK_MASTER=master)
-        said = []
-        assert process.stdout is not None
-        for text in process.stdout:
-            said.append(text)
-            if "OK created" in text and "int_report_files_judged" in text:
-                kill(doomed)
-        process.wait(timeout=SECONDS)
-    return Build(place, program, process.returncode, "".join(said))
+        process = run(place, program, MM_SPARK_MASTER=master, **far(place))
+        said = read_until(process, "steps, int_report_files_judged")
+        kill(doomed)
+        output, _ = process.communicate(timeout=SECONDS)
+    return Build(place, program, process.returncode, said + output)
+
+
+def read_until(process: Service, words: str) -> str:
+    """Return what a build says up to the line with these words, which must come."""
+    said = ""
+    assert process.stdout is not None
+    for text in process.stdout:
+        said += text
+        if words in text:
+            return said
+    pytest.fail(f"{words!r} was never said:\n{said}")
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +159,44 @@ def everything(new_place: NewPlace) -> tuple[Path, Build, Build]:
     on_laptop = place.build("lgdm").passed()
     kept = on_laptop.published.rename(place.root / "laptop.duckdb")
     masked_path(on_laptop.published).rename(masked_path(kept))
+    mount(place)
     return kept, on_laptop, build_while_a_worker_dies(place, "lgdm").passed()
+
+
+@pytest.fixture(scope="module")
+def over_connect(everything: tuple[Path, Build, Build]) -> Iterator[tuple[Build, Build, dict[str, str]]]:
+    """Build the same from a folder over Spark Connect, then without the large tables; the server runs on."""
+    first = everything[0].parent
+    builds = []
+    place = everything[2].place
+    with connect_server(place) as server:
+        for name, options in (("connected", ()), ("summaries", ("--fetch", "summaries"))):
+            ignored = shutil.ignore_patterns("working", "*.duckdb")
+            shutil.copytree(place.database, first / name, ignore=ignored)
+            own = replace(place, database_dir=name)
+            builds.append(build(own, "lgdm", *options, **server).passed())
+        yield (*builds, server)
 
 
 def test_every_published_table_is_the_same(everything: tuple[Path, Build, Build]) -> None:
     on_laptop, _, on_cluster = everything
     assert differences(on_laptop, on_cluster.published) == {}
+
+
+def test_every_table_is_the_same_over_spark_connect(
+    everything: tuple[Path, Build, Build], over_connect: tuple[Build, Build, dict[str, str]]
+) -> None:
+    assert differences(everything[0], over_connect[0].published) == {}
+
+
+def test_summaries_alone_are_the_same(
+    everything: tuple[Path, Build, Build], over_connect: tuple[Build, Build, dict[str, str]]
+) -> None:
+    tables = tables_of(everything[0])
+    large = ("lgdm_coursecompletion", "learners", "learner_courses", "course_instancedetails")
+    for name in (*large, "learner_course_history"):
+        del tables[name]
+    assert tables_of(over_connect[1].published) == tables
 
 
 def test_both_workers_had_a_part(everything: tuple[Path, Build, Build]) -> None:
@@ -219,13 +230,19 @@ def test_the_folder_has_what_engines_could_differ_in(everything: tuple[Path, Bui
     """) == [(True, True, True, True, 1, 2, True, 1, True, True)]
 
 
-def test_both_engines_warn_of_the_same(everything: tuple[Path, Build, Build]) -> None:
+def test_both_engines_warn_of_the_same(
+    everything: tuple[Path, Build, Build], over_connect: tuple[Build, Build, dict[str, str]]
+) -> None:
     _, on_laptop, on_cluster = everything
     said = [
-        {text.partition("Warning: ")[2] for text in each.output.splitlines() if "Warning: " in text}
-        for each in (on_laptop, on_cluster)
+        {
+            text.partition("Warning: ")[2].replace("viewfs://far/data/", "downloads/")
+            for text in each.output.splitlines()
+            if "Warning: " in text
+        }
+        for each in (on_laptop, on_cluster, over_connect[0])
     ]
-    assert said[0] == said[1] != set()
+    assert said[0] == said[1] == said[2] != set()
 
 
 def test_nothing_that_a_cluster_says_names_a_learner(everything: tuple[Path, Build, Build]) -> None:
@@ -244,7 +261,7 @@ def test_all_that_proves_the_sql_passes_on_spark(
             *("--vars", "program: lgdm", "--select", "test_type:unit", "tag:proof"),
         ],
         cwd=place.root,
-        env=place.environment | {"MM_SPARK_MASTER": "local[2]", "SPARK_LOCAL_IP": "127.0.0.1"},
+        env=place.environment | far(place) | {"MM_SPARK_MASTER": "local[2]", "SPARK_LOCAL_IP": "127.0.0.1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -258,36 +275,43 @@ def test_all_that_proves_the_sql_passes_on_spark(
 
 
 @pytest.fixture(scope="module")
-def refused_by_both(new_place: NewPlace) -> tuple[bytes, Build, Build]:
-    """Publish, then build with every kind of damaged file: with DuckDB, then with Spark."""
+def refused_by_all(new_place: NewPlace) -> tuple[bytes, Build, Build, Build]:
+    """Publish, then build with every kind of damaged file: with DuckDB, Spark, and a server far away."""
     place = new_place()
     write_refused_files(place)
     place.database.mkdir()
     place.published("lgdm").write_bytes(b"what was published before")
     on_laptop = place.build("lgdm")
-    return place.published("lgdm").read_bytes(), on_laptop, build(place, "lgdm")
+    mount(place)
+    with connect_server(place) as server:
+        far_away = build(place, "lgdm", **server, MM_DATA_DIR="viewfs://far/data")
+    return place.published("lgdm").read_bytes(), on_laptop, build(place, "lgdm"), far_away
 
 
-def test_broken_files_give_the_same_sentences(refused_by_both: tuple[bytes, Build, Build]) -> None:
-    _, on_laptop, on_cluster = refused_by_both
+def test_broken_files_give_the_same_sentences(refused_by_all: tuple[bytes, Build, Build, Build]) -> None:
     said = [
         # before a warning dbt writes the time
         {
-            text.rpartition("Warning: ")[2].strip()
+            text.rpartition("Warning: ")[2].strip().replace("viewfs://far/data/", "downloads/")
             for text in each.output.splitlines()
-            if "downloads/lgdm/" in text
+            if "/lgdm/" in text
         }
-        for each in (on_laptop, on_cluster)
+        for each in refused_by_all[1:]
     ]
-    assert said[0] == said[1]
     assert len(said[0]) > 40
+    assert said[0] == said[1]
+    # A storage has no folders without files, and no links that lead nowhere.
+    assert said[2] == {text for text in said[0] if not re.search("is a folder|is a link", text)}
 
 
-def test_a_build_that_fails_leaves_the_published_file(refused_by_both: tuple[bytes, Build, Build]) -> None:
-    before, _, on_cluster = refused_by_both
-    assert on_cluster.returncode == 1
-    assert "did not succeed" in on_cluster.output
-    assert on_cluster.published.read_bytes() == before
+def test_a_build_that_fails_leaves_the_published_file(
+    refused_by_all: tuple[bytes, Build, Build, Build],
+) -> None:
+    after, _, *on_cluster = refused_by_all
+    assert after == b"what was published before"
+    for each in on_cluster:
+        assert each.returncode == 1
+        assert "databases/lgdm.duckdb is as it was." in each.output
 
 
 def test_a_second_build_stops(new_place: NewPlace) -> None:
@@ -311,10 +335,61 @@ def test_without_java_there_is_a_sentence(new_place: NewPlace, tmp_path: Path) -
 def test_a_killed_build_leaves_the_published_file(everything: tuple[Path, Build, Build]) -> None:
     place = everything[2].place
     before = place.published("lgdm").read_bytes()
-    process = run(place, "lgdm")
-    assert process.stdout is not None
-    for text in process.stdout:
-        if "START" in text:
-            break
+    process = run(place, "lgdm", **far(place))
+    read_until(process, "steps, int_report_files_judged")
     kill(process)
     assert place.published("lgdm").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"MM_DATA_DIR": "viewfs://far/nothing"}, "viewfs://far/nothing could not be read, see MM_DATA_DIR"),
+        ({"MM_DATA_DIR": "s3a://of-nobody/data"}, "s3a://of-nobody/data could not be read, see MM_DATA_DIR"),
+        # what is above the mounts is nobody's to write
+        ({"MM_SPARK_WAREHOUSE": "viewfs://far"}, "The downloads could not be loaded: Spark says "),
+        ({"MM_SPARK_MASTER": "sc://127.0.0.1:1/;token=of-nobody"}, "Spark could not be started or reached ("),
+        ({"MM_SPARK_MASTER": "spark//nonsense"}, "Spark could not be started or reached ("),
+    ],
+)
+def test_what_cannot_be_reached_is_a_sentence(
+    everything: tuple[Path, Build, Build], wrong: dict[str, str], words: str
+) -> None:
+    place = everything[2].place
+    before = place.published("lgdm").read_bytes()
+    environment = far(place) | wrong
+    if wrong.get("MM_SPARK_MASTER", "").startswith("sc:"):
+        del environment["MM_SPARK_WAREHOUSE"]
+    failed = build(place, "lgdm", **environment)
+    assert failed.returncode == 1
+    [sentence] = [text for text in failed.output.splitlines() if text.startswith("mm: ")]
+    assert words in sentence
+    assert "of-nobody" not in sentence.replace("s3a://of-nobody", "")
+    assert "Traceback" not in failed.output
+    assert place.published("lgdm").read_bytes() == before
+
+
+def test_a_storage_that_goes_away_is_a_sentence(everything: tuple[Path, Build, Build]) -> None:
+    place = everything[2].place
+    before = place.published("lgdm").read_bytes()
+    process = run(place, "lgdm", **far(place))
+    warehouse = place.root / "mounted" / "warehouse"
+    read_until(process, "steps, int_report_files_judged")
+    away = warehouse.rename(warehouse.with_name("away"))
+    output, _ = process.communicate(timeout=SECONDS)
+    shutil.rmtree(warehouse, ignore_errors=True)
+    away.rename(warehouse)
+    assert process.returncode == 1
+    assert "databases/lgdm.duckdb is as it was." in output
+    assert "Traceback" not in output
+    assert place.published("lgdm").read_bytes() == before
+
+
+def test_lists_of_people_at_a_url_stop_the_build(everything: tuple[Path, Build, Build]) -> None:
+    place = everything[2].place
+    listed = place.root / "mounted" / "downloads" / "bounced.csv"
+    listed.write_text("email\n", encoding="utf-8")
+    failed = build(place, "lgdm", **far(place))
+    listed.unlink()
+    assert failed.returncode == 1
+    assert "viewfs://far/data/bounced.csv: lists are read from " in failed.output

@@ -13,7 +13,7 @@ from report_fixtures import PROJECT, Build, NewPlace, differences
 
 pytestmark = NEEDS_SPARK
 
-GENERATE = PROJECT / "scripts" / "generate_reports.py"
+GENERATE = PROJECT / "tools" / "generate_reports.py"
 # What a download may hold in place of what edX wrote. Some of it only one of the engines reads as a value.
 CELLS = [
     *(

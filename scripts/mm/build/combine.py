@@ -15,7 +15,7 @@ from mm.build.mask import mask_secret, publish_with_mask
 from mm.build.masked_columns import KEYED_HASH, Masks, known_of, masks_of
 from mm.config import ALL_PROGRAMS, SEEDS, ReaderError, database_dir
 from mm.database import check_unwritten, connect_limited, first_line, is_damage, log_of, quoted, told_of
-from mm.published import WIDE, all_programs_path
+from mm.published import WIDE, all_programs_path, has_summaries_alone, tables_of
 from mm.seeds import rows_of
 
 # What only several programs can tell; each is made by the file of its name.
@@ -172,6 +172,12 @@ def _is_of_this_version(
     marts: Sequence[Mapping[str, Any]],
     warn: Callable[[str], None],
 ) -> bool:
+    if has_summaries_alone(tables_of(connection, program)):
+        warn(
+            f"{path} is left out, as it was fetched with --fetch summaries: "
+            f"run `mm build {program} --on cluster` for all tables."
+        )
+        return False
     if difference := _difference(connection, program, marts):
         warn(f"{path} is left out, as another version built it: {difference}. Run `mm build {program}`.")
         return False

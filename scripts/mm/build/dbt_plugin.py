@@ -25,7 +25,7 @@ from mm.build import inputs, last_build
 from mm.build.load import load_downloads, load_mailing_records, prepare
 from mm.build.mask import mask_secret, publish_marts
 from mm.build.working_files import check_unopened, check_usable, discard
-from mm.config import PRIVATE_UMASK, ReaderError
+from mm.config import PRIVATE_UMASK, ReaderError, check_downloads_here
 from mm.database import quoted
 from mm.seeds import check_program
 
@@ -49,6 +49,7 @@ class Plugin(BasePlugin):
         self.marts = Path(marts.path)
         with _told_by_dbt():
             mask_secret()
+            check_downloads_here()
             check_program(self.program, inputs.SEEDS)
             # Held until this process has ended or dbt closes its environment.
             self._lock = inputs.lock_builds(self.program, self.database_dir)

@@ -9,6 +9,7 @@ import duckdb
 
 from mm.config import ReaderError
 from mm.database import connect_limited, told_of
+from mm.edx.far import AnyPath
 from mm.edx.file import Report
 from mm.edx.folder import list_folder, misplaced_lists
 from mm.edx.names import course_instance_of
@@ -19,6 +20,7 @@ from mm.people.address_lists import Bounced, OptOuts, has_bounced, is_opted_out
 from mm.people.addresses import read_address
 from mm.people.not_learners import NotLearner, NotLearners
 from mm.people.statements import Statement
+from mm.published import has_summaries_alone, tables_of
 from mm.seeds import prefix_of, prefixes_of, rows_of, runs_of
 
 # Read as files: before the first build of a program no table has them.
@@ -63,7 +65,7 @@ def lock_builds(program: str, database_dir: Path) -> TextIO:
     return file
 
 
-def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Report]:
+def reports(program: str, data_dir: AnyPath, seeds: Path = SEEDS) -> Iterator[Report]:
     """Go through what lies in the program's folder, then through what others' hold on courses of both.
 
     Of another program's folder it gives the reports whose names begin with a prefix that a course of this
@@ -90,7 +92,7 @@ def reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[Repor
                 yield report
 
 
-def missing_folder(program: str, data_dir: Path) -> Iterator[str]:
+def missing_folder(program: str, data_dir: AnyPath) -> Iterator[str]:
     """Say that the program's folder is not there, where nothing of the program is in others' either."""
     folder = data_dir / program
     if not folder.is_dir() and not any(reports(program, data_dir)):
@@ -107,7 +109,8 @@ def mailing_tables(
 ) -> dict[str, Table]:
     """Return the tables of the source `mailing`, read as the sender itself reads them.
 
-    say: is told, in a sentence each, which files of earlier versions the ledger takes in.
+    say: is told, in a sentence each, which files of earlier versions the ledger takes in, and what is not
+    known of other programs.
     ReaderError where one cannot be read for certain, or where a file lies about that looks like one.
     """
     if misplaced := list(misplaced_lists(data_dir)):
@@ -135,14 +138,15 @@ def mailing_tables(
             {"text": "string", "email": "string"},
             [(text, _address_or_none(text)) for text in sorted(texts - {""})],
         ),
-        "retired_elsewhere": Table({"student_id": "bigint"}, _retired_elsewhere(program, database_dir)),
+        "retired_elsewhere": Table({"student_id": "bigint"}, _retired_elsewhere(program, database_dir, say)),
     }
 
 
-def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
+def _retired_elsewhere(program: str, database_dir: Path, say: Callable[[str], None]) -> list[tuple[int]]:
     """Return whom other programs' published files know as retired; ReaderError where one cannot be read.
 
     Whom such a file knows from another one alone has neither edX's username nor address there, and is none.
+    say: is told which file has no learners, as these stayed on a cluster.
     """
     found: set[tuple[int]] = set()
     for row in rows_of("programs", SEEDS):
@@ -154,6 +158,9 @@ def _retired_elsewhere(program: str, database_dir: Path) -> list[tuple[int]]:
                 told_of(path, f"mm build {row['program']}"),
                 connect_limited(path, read_only=True) as connection,
             ):
+                if has_summaries_alone(tables_of(connection)):
+                    say(f"{path} has summaries alone, so whom it knows as retired is not known here.")
+                    continue
                 found.update(
                     connection.execute(
                         "select student_id from learners where is_retired and coalesce(username, email) != ''"

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from mm.build.inputs import SEEDS
+from mm.edx.far import AnyPath
 from mm.edx.file import refusing
 from mm.edx.folder import list_files, list_folder
 from mm.edx.identify import identify
@@ -13,10 +14,10 @@ from mm.edx.kinds import GRADE_REPORT, PACKED, PROFILE_REPORT
 from mm.edx.names import course_instance_of
 from mm.seeds import prefix_of, prefixes_of, runs_of
 
-Owners = Callable[[Path], set[str]]
+Owners = Callable[[AnyPath], set[str]]
 
 
-def misplaced_reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iterator[str]:
+def misplaced_reports(program: str, data_dir: AnyPath, seeds: Path = SEEDS) -> Iterator[str]:
     """Say what of a program lies elsewhere than in its folder, and what in its folder is on other programs.
 
     Looked at are the data folder itself, folders there that are called nearly as the program, and the folders
@@ -24,7 +25,7 @@ def misplaced_reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iter
     """
     folder, prefixes, runs = data_dir / program, prefixes_of(seeds), runs_of(seeds)
 
-    def owners_of(path: Path) -> set[str]:
+    def owners_of(path: AnyPath) -> set[str]:
         """Return the programs that have a course of which a file is by its name."""
         course_instance = course_instance_of(path.name)
         prefix = course_instance and prefix_of(course_instance, prefixes, runs)
@@ -49,7 +50,9 @@ def misplaced_reports(program: str, data_dir: Path, seeds: Path = SEEDS) -> Iter
         )
 
 
-def _beside(data_dir: Path, folder: Path, programs: AbstractSet[str], owners_of: Owners) -> Iterator[Path]:
+def _beside(
+    data_dir: AnyPath, folder: AnyPath, programs: AbstractSet[str], owners_of: Owners
+) -> Iterator[AnyPath]:
     """Give what is or may hold reports in the data folder, and in folders there called nearly as this one."""
     for report in list_files(data_dir):
         with refusing(report):
@@ -67,8 +70,8 @@ def _beside(data_dir: Path, folder: Path, programs: AbstractSet[str], owners_of:
 
 
 def _with_others(
-    data_dir: Path, folder: Path, programs: AbstractSet[str], owners_of: Owners
-) -> Iterator[Path]:
+    data_dir: AnyPath, folder: AnyPath, programs: AbstractSet[str], owners_of: Owners
+) -> Iterator[AnyPath]:
     """Give the program's reports in the folders of others, where its own build does not look."""
     for other in programs - {folder.name}:
         for report in list_folder(data_dir / other):

@@ -30,6 +30,13 @@ class Engine(StrEnum):
     CLUSTER = "cluster"
 
 
+class Fetched(StrEnum):
+    """Which tables come from a cluster into the published file."""
+
+    ALL = "all"
+    SUMMARIES = "summaries"
+
+
 @app.command()
 def build(
     program: Annotated[
@@ -40,6 +47,14 @@ def build(
     engine: Annotated[
         Engine, typer.Option("--on", help="laptop: DuckDB, here; cluster: the Spark of MM_SPARK_MASTER.")
     ] = Engine.LAPTOP,
+    fetched: Annotated[
+        Fetched | None,
+        typer.Option(
+            "--fetch",
+            help="With --on cluster: all tables, or summaries, without those that have a row per learner and "
+            "course, learners and their history; all if not given.",
+        ),
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="DAY", help="Build as of this day, such as 2026-07-14; today if not given."),
@@ -55,6 +70,9 @@ def build(
     if program is None:
         _list_builds()
         return
+    if fetched and engine is not Engine.CLUSTER:
+        message = "--fetch goes with --on cluster."
+        raise typer.BadParameter(message)
     variables = {"program": check_program(program)}
     if as_of is not None:
         try:
@@ -62,17 +80,17 @@ def build(
         except ValueError as error:
             message = f"--as-of is {as_of!r}: expected a day such as 2026-07-14."
             raise ReaderError(message) from error
-    _build(program, variables, engine)
+    _build(program, variables, engine, summaries=fetched is Fetched.SUMMARIES)
 
 
-def _build(program: str, variables: dict[str, str], engine: Engine) -> None:
+def _build(program: str, variables: dict[str, str], engine: Engine, *, summaries: bool) -> None:
     # dbt's library takes as long to load as all the rest together.
     from mm.build.run_dbt import FailedError, run_dbt  # noqa: PLC0415
 
     try:
         with progress("steps") as show:
             if engine is Engine.CLUSTER:
-                said = _cluster_build(variables, show)
+                said = _cluster_build(variables, show, summaries=summaries)
             else:
                 # dbt parses anew where the variables are others, so each program has a place of its own.
                 place = ("--target-path", f"target/{program}", "--no-write-json")
@@ -90,13 +108,15 @@ def _build(program: str, variables: dict[str, str], engine: Engine) -> None:
     typer.echo(f"{published}: {counted(facts.learners, 'learner')}; files: {', '.join(files)}.")
 
 
-def _cluster_build(variables: dict[str, str], show: Callable[[int, int, str], None]) -> "Said":
+def _cluster_build(
+    variables: dict[str, str], show: Callable[[int, int, str], None], *, summaries: bool
+) -> "Said":
     try:
         from mm.build import cluster  # noqa: PLC0415 - an extra that few have
     except ModuleNotFoundError as error:
         message = f"There is no {error.name} here, which a cluster needs: install it with `make cluster`."
         raise ReaderError(message) from error
-    return cluster.build(variables, show)
+    return cluster.build(variables, show, summaries=summaries)
 
 
 def _print(notes: list[str], warnings: list[str]) -> None:

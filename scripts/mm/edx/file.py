@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
+from mm.edx.far import AnyPath
 from mm.edx.kinds import GRADE_REPORT_ERRORS, OTHER
 
 
@@ -23,7 +23,7 @@ class Report:
     its folder was listed, and is there no more.
     """
 
-    path: Path
+    path: AnyPath
     name: str
     size_bytes: int
     modified_ns: int

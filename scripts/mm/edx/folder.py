@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mm.edx.far import AnyPath
 from mm.edx.file import Report
 from mm.edx.identify import OPT_OUTS_ELSEWHERE
 from mm.edx.kinds import EMAIL_OPT_IN, OPT_OUTS, OTHER
@@ -13,7 +14,7 @@ from mm.edx.packed import kind_by_head
 from mm.edx.text import head
 
 
-def list_folder(folder: Path, home: Path | None = None) -> Iterator[Report]:
+def list_folder(folder: AnyPath, home: AnyPath | None = None) -> Iterator[Report]:
     """Go through what lies in a folder, to any depth, less what systems leave behind.
 
     Linked folders come after the others, and no folder is read twice. home: the program's folder, from which
@@ -45,14 +46,14 @@ def list_folder(folder: Path, home: Path | None = None) -> Iterator[Report]:
                 yield from _report(path, home or folder)
 
 
-def list_files(folder: Path) -> Iterator[Report]:
+def list_files(folder: AnyPath) -> Iterator[Report]:
     """Go through what lies in a folder itself and is no folder, less what systems leave behind."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if not LEFT_BEHIND.fullmatch(path.name) and not path.is_dir():
             yield from _report(path, folder)
 
 
-def _report(path: Path, home: Path) -> Iterator[Report]:
+def _report(path: AnyPath, home: AnyPath) -> Iterator[Report]:
     """Give the one report, or none where the file is gone meanwhile, as a download is that has ended."""
     try:
         status = path.stat()
@@ -65,7 +66,7 @@ def _report(path: Path, home: Path) -> Iterator[Report]:
     yield Report(path, name, status.st_size, status.st_mtime_ns)
 
 
-def misplaced_lists(data_dir: Path, program: str | None = None) -> Iterator[str]:
+def misplaced_lists(data_dir: AnyPath, program: str | None = None) -> Iterator[str]:
     """Say of each file that looks like an opt-out or an opt-in list that nobody reads it, and what to do.
 
     Looked at are the files of the data folder itself and, by their names, all in the folder of a program.

@@ -1,30 +1,41 @@
 """Load a program's edX downloads, as they are, into the schema `<program>_edx` of a Spark.
 
-Each file is read by one task, with the same Python as for DuckDB, where the workers see it.
+Each file is read by one task, with the same Python as for DuckDB: from where the workers see it, or, at a
+URL, from what Spark reads there.
 """
 
-import hashlib
+import os
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from pyspark.sql import SparkSession
-from pyspark.sql.functions import udtf
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import broadcast, expr, lit, udtf
 from pyspark.sql.udtf import UserDefinedTableFunction
 
 from mm.edx.columns import COLUMNS, PATTERNS, Column
+from mm.edx.far import FarPath, Storage
 from mm.edx.file import Report, refusing
 from mm.edx.identify import identify
+from mm.edx.task import Said, take_over
 
 # What a task says: the rows, those of the wrong width, and at last what became of the file.
-_YIELDED = "part string, line bigint, line_count int, cells array<string>, reason string, raw_text string"
+_YIELDED = (
+    "part string, report_kind string, line bigint, line_count int, cells array<string>, reason string,"
+    " raw_text string"
+)
 _REPORT_FILES = (
     "file_id int, file_name string, path string, report_kind string, course_instance string,"
     " reported_at timestamp, ignored_reason string, refused_reason string, row_count bigint,"
     " size_bytes bigint, modified_ns bigint, content_digest string"
 )
+# Spark reads what lies in a storage as one cell, which cannot be larger.
+_LARGEST = 2**31 - 1
+_WHERE = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?")
 
 
 def save(spark: SparkSession, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
@@ -33,23 +44,95 @@ def save(spark: SparkSession, table: str, columns: str, rows: list[tuple[Any, ..
     spark.createDataFrame(rows, columns).write.saveAsTable(table)
 
 
+def far_folder(spark: SparkSession, url: str) -> FarPath:
+    """Return a folder of a storage, as it is now; Spark's error where there is none, or no right to it."""
+    listed = _files(spark, [url]).select("path", "length", expr("unix_micros(modificationTime) * 1000"))
+    # An empty file has no row there.
+    files = {unquote(path): (0, 0) for path in listed.inputFiles()}
+    files |= {path: (length, modified_ns) for path, length, modified_ns in listed.collect()}
+
+    def read(path: str) -> bytes:
+        return b"".join(content for (content,) in _files(spark, [path]).select("content").collect())
+
+    # Spark may say more of where it is than the URL does, as of hdfs:///data.
+    where = _WHERE.match(next(iter(files), url))
+    return FarPath((where[0] if where else "") + _WHERE.sub("", url), Storage(files, read))
+
+
+def _files(spark: SparkSession, urls: list[str]) -> DataFrame:
+    """Return all files at URLs and below; their content is read only where it is asked for."""
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    # Else names that begin with a dot or an underscore are passed over.
+    reader = reader.option("ignoredPathSegmentRegex", "(?!)")
+    # A path is a pattern there: what is none has a backslash before it.
+    return reader.load([re.sub(r"([][*?{}\\])", r"\\\1", url) for url in urls])
+
+
 def load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> None:
     """Make the tables of a schema hold just these files, not yet identified."""
     for file_id, report in enumerate(reports, start=1):
         report.file_id = file_id
-        with refusing(report):
-            identify(report)
+        if isinstance(report.path, FarPath) and report.size_bytes > _LARGEST:
+            report.refused = "it has more than 2 GB, which Spark reads from a folder only: put it into one"
+        if not _is_for_a_task(report):
+            with refusing(report):
+                identify(report)
+    by_id = {report.file_id: report for report in reports}
+    _read(spark, schema, [report for report in reports if _is_for_a_task(report)])
+    digests = {}
+    for file_id, *said in spark.sql(
+        f"select file_id, report_kind, line, cells, reason from {schema}.records where part = 'verdict'"
+    ).collect():
+        report = by_id[file_id]
+        digests[file_id] = take_over(report, *said)
+        if report.is_gone and os.path.lexists(report.path):
+            report.is_gone, report.refused = False, "it is not there, or not for a worker of the cluster"
     reports = [report for report in reports if not report.is_gone]
-    spark.udtf.register("read_report", _reader())
-    readable = [
-        (report.file_id, str(report.path), report.kind, report.header, report.header_lines)
-        for report in reports
-        if report.is_readable
-    ]
-    files = spark.createDataFrame(
-        readable, "file_id int, path string, report_kind string, header array<string>, header_lines int"
+    twins = _twins(reports)
+    save(
+        spark,
+        f"{schema}.report_files",
+        _REPORT_FILES,
+        [
+            (
+                *report.row(_as_spark_says(report)),
+                digests[report.file_id] if report.file_id in twins else None,
+            )
+            for report in reports
+        ],
     )
-    files.repartition(max(len(readable), 1)).createOrReplaceTempView("files_to_read")
+    _make_views(spark, schema, reports)
+
+
+def _is_for_a_task(report: Report) -> bool:
+    """Tell whether a task can be told of a file: its name is a text, and it is no folder.
+
+    Of an empty file in a storage Spark tells no task.
+    """
+    if report.refused or report.location != str(report.path) or report.path.is_dir():
+        return False
+    return not isinstance(report.path, FarPath) or report.size_bytes > 0
+
+
+def _as_spark_says(report: Report) -> str:
+    return report.location if isinstance(report.path, FarPath) else f"file:{report.location}"
+
+
+def _read(spark: SparkSession, schema: str, reports: list[Report]) -> None:
+    """Make the table `records` of what the tasks say, one for each file."""
+    files = spark.createDataFrame(
+        [(report.file_id, str(report.path), report.name) for report in reports],
+        "file_id int, path string, name string",
+    )
+    if reports and isinstance(reports[0].path, FarPath):
+        # So that Spark puts no two of them into one task.
+        spark.conf.set("spark.sql.files.openCostInBytes", "1g")
+        contents = _files(spark, [str(report.path) for report in reports]).select("path", "content")
+        files = contents.join(broadcast(files), "path")
+    else:
+        files = files.repartition(max(len(reports), 1)).withColumn("content", lit(None).cast("binary"))
+    files.createOrReplaceTempView("files_to_read")
+    spark.udtf.register("read_report", _reader())
     spark.sql(f"drop table if exists {schema}.records")
     spark.sql(f"""
         create table {schema}.records using parquet partitioned by (report_kind, part) as
@@ -60,26 +143,14 @@ def load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> Non
             records.cells,
             records.reason,
             records.raw_text,
-            files_to_read.report_kind,
+            records.report_kind,
             records.part
         from files_to_read
         cross join lateral read_report(
-            files_to_read.path, files_to_read.report_kind, files_to_read.header, files_to_read.header_lines
+            files_to_read.path, files_to_read.name, files_to_read.content
         ) as records
     """)
-    by_id = {report.file_id: report for report in reports}
-    for file_id, row_count, reason in spark.sql(
-        f"select file_id, line, reason from {schema}.records where part = 'verdict'"
-    ).collect():
-        by_id[file_id].row_count, by_id[file_id].refused = row_count, reason
-    digests = _digests(reports)
-    save(
-        spark,
-        f"{schema}.report_files",
-        _REPORT_FILES,
-        [(*report.row(f"file:{report.location}"), digests.get(report.file_id)) for report in reports],
-    )
-    _make_views(spark, schema, reports)
+    spark.conf.unset("spark.sql.files.openCostInBytes")
 
 
 def _make_views(spark: SparkSession, schema: str, reports: list[Report]) -> None:
@@ -125,40 +196,20 @@ def _reader() -> UserDefinedTableFunction:
 
     @udtf(returnType=_YIELDED, useArrow=False)
     class ReadReport:
-        def eval(
-            self, path: str, kind: str, header: list[str], header_lines: int
-        ) -> Iterator[tuple[str, int | None, int | None, list[str | None] | None, str | None, str | None]]:
-            from pathlib import Path  # noqa: PLC0415
+        def eval(self, path: str, name: str, content: bytes | None) -> Iterator[Said]:
+            from mm.edx.task import read_file  # noqa: PLC0415
 
-            from mm.edx.file import Report, refusing  # noqa: PLC0415
-            from mm.edx.records import read_rows  # noqa: PLC0415
-
-            report = Report(Path(path), path, 0, 0, kind=kind, header=list(header), header_lines=header_lines)
-            row_count = 0
-            with refusing(report):
-                for record, cells, reason in read_rows(report):
-                    row_count += 1
-                    if reason is None:
-                        yield "row", record.line, record.line_count, cells, None, None
-                    else:
-                        yield "damaged", record.line, record.line_count, None, reason, record.raw_text
-            if report.is_gone:
-                report.refused = "it is not there, or not for a worker of the cluster"
-            yield "verdict", None if report.refused else row_count, None, None, report.refused, None
+            yield from read_file(path, name, None if content is None else bytes(content))
 
     return ReadReport
 
 
-def _digests(reports: list[Report]) -> dict[int, str]:
-    """Return a digest of the content of each file that is of one run, kind and stamp with another one."""
+def _twins(reports: list[Report]) -> set[int]:
+    """Return the files that are of one run, kind and stamp with another one."""
     of_runs = {
         report.file_id: (report.course_instance.lower(), report.kind, report.reported_at)
         for report in reports
         if not report.ignored and not report.refused and report.reported_at and report.course_instance
     }
     often = {run for run, files in Counter(of_runs.values()).items() if files > 1}
-    return {
-        report.file_id: hashlib.sha256(report.path.read_bytes()).hexdigest()
-        for report in reports
-        if of_runs.get(report.file_id) in often
-    }
+    return {file_id for file_id, run in of_runs.items() if run in often}

@@ -8,14 +8,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
+from mm.edx.far import AnyPath
 from mm.edx.kinds import EMAIL_OPT_IN, GRADE_REPORT, OPT_OUTS, OTHER, PACKED, PROFILE_REPORT
 from mm.edx.names import PACKED_ENDINGS, kind_by_name
 from mm.edx.text import HEAD_BYTES
 
 
-def kind_of_packed(path: Path) -> str:
+def kind_of_packed(path: AnyPath) -> str:
     """Tell what a packed file holds that matters most; PACKED where nobody can tell."""
     try:
         kinds = {_kind_in_archive(name, head) for name, head in _unpacked(path)}
@@ -45,22 +45,25 @@ def _kind_in_archive(name: str, head: bytes) -> str:
     return PACKED if kind == OTHER and name.lower().endswith(PACKED_ENDINGS) else kind
 
 
-def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
+def _unpacked(path: AnyPath) -> Iterator[tuple[str, bytes]]:
     """Go through the files in an archive: their names and first bytes, none where these are encrypted."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for each in archive.infolist():
-                is_encrypted = each.flag_bits & 1
-                yield each.filename, b"" if is_encrypted else archive.open(each).read(HEAD_BYTES)
-        return
-    with suppress(tarfile.ReadError), tarfile.open(path) as archive:
-        for member in archive:
-            content = archive.extractfile(member)
-            yield member.name, content.read(HEAD_BYTES) if content else b""
-        return
-    unpack = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[path.suffix.lower()]
-    with unpack(path) as content:
-        yield path.stem, content.read(HEAD_BYTES)
+    with path.open("rb") as file:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                for each in archive.infolist():
+                    is_encrypted = each.flag_bits & 1
+                    yield each.filename, b"" if is_encrypted else archive.open(each).read(HEAD_BYTES)
+            return
+        file.seek(0)
+        with suppress(tarfile.ReadError), tarfile.open(fileobj=file) as archive:
+            for member in archive:
+                content = archive.extractfile(member)
+                yield member.name, content.read(HEAD_BYTES) if content else b""
+            return
+        file.seek(0)
+        unpack = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[path.suffix.lower()]
+        with unpack(file) as content:
+            yield path.stem, content.read(HEAD_BYTES)
 
 
 def kind_by_head(head: bytes) -> str | None:

@@ -2,10 +2,10 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from mm.edx.columns import COLUMNS, positions
+from mm.edx.far import AnyPath
 from mm.edx.file import RefusedError, Report
 from mm.edx.text import count_lines
 
@@ -27,7 +27,7 @@ class Record(NamedTuple):
     raw_text: str
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: AnyPath) -> Iterator[Record]:
     """Go through the records behind the header.
 
     Raises RefusedError where a quote is never closed, or where a line does not end as the header does.

@@ -4,8 +4,8 @@ import codecs
 import csv
 import stat
 import zipfile
-from pathlib import Path
 
+from mm.edx.far import AnyPath
 from mm.edx.file import RefusedError, Report
 
 # What is looked at to tell what kind of file it is.
@@ -56,7 +56,7 @@ def kind_of_content(start: bytes) -> str | None:
     return next((kind for magic, kind in _BEGINNINGS.items() if beginning.startswith(magic)), None)
 
 
-def head(path: Path) -> bytes:
+def head(path: AnyPath) -> bytes:
     """Return a file's first bytes. Raises RefusedError where it is no file."""
     try:
         mode = path.stat().st_mode
@@ -75,7 +75,7 @@ def head(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _check_text(path: Path, start: bytes) -> None:
+def _check_text(path: AnyPath, start: bytes) -> None:
     """Raise RefusedError where a file's first bytes are not those of a CSV file in UTF-8."""
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     kind = kind_of_content(start)
@@ -92,9 +92,9 @@ def _check_text(path: Path, start: bytes) -> None:
     raise RefusedError(reason)
 
 
-def _names_in_zip(path: Path) -> list[str]:
+def _names_in_zip(path: AnyPath) -> list[str]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return archive.namelist()
     except (OSError, zipfile.BadZipFile):
         return []

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mm.build import inputs
-from mm.config import PROJECT, ReaderError, data_dir
+from mm.config import PROJECT, ReaderError, check_downloads_here, data_dir
 from mm.days import day_of, end_of, read_day
 from mm.edx.kinds import GRADE_REPORT, PROFILE_REPORT
 from mm.report.newest_downloads import KINDS, read_newest
@@ -75,6 +75,7 @@ def list_runs(
     has ended, what it lacks to be done. ReaderError where the seeds are wrong, or lack the program.
     """
     check_seeds(seeds)
+    check_downloads_here()
     base = _lms_base(program, seeds)
     courses = {row["course"]: row for row in rows_of("courses", seeds) if row["program"] == program}
     prefixes = prefixes_of(seeds)

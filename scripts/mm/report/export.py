@@ -61,7 +61,7 @@ def export(
     wide = f"{program}_{WIDE}"
     name = table or wide
     out = out or PROJECT / "out" / program / f"{name}.{kind}"
-    with published(program, "export") as connection:
+    with published(program, "export", without=(WIDE,) if table else ()) as connection:
         _check_table(connection, name)
         (count,) = connection.execute(f'select count(*) from "{name}"').fetchone() or (0,)
         if kind is Format.XLSX and count > EXCEL_LEARNERS:

@@ -38,7 +38,9 @@ def write_report(
     also name those who are one certificate short. ReaderError or OSError where it cannot be made; then `out`
     is as it was.
     """
-    with published(program, "report") as connection:
+    # Only the names are of this table, which may have stayed in a warehouse.
+    without = () if with_learners else ("learners",)
+    with published(program, "report", without=without) as connection:
         page = render_report(connection, now, with_learners=with_learners)
     out = out or PROJECT / "out" / program / f"report{'_with_learners' if with_learners else ''}.html"
     with whole_file(out) as draft:

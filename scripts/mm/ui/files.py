@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from mm.config import data_dir
+from mm.config import check_downloads_here, data_dir
 from mm.database import sync
 from mm.edx.names import LEFT_BEHIND
 
@@ -27,6 +27,7 @@ def put(program: str, name: str, content: IO[bytes]) -> tuple[bool, str]:
     Return whether the folder has it now, with this content, and what became of it in a sentence,
     where it has it without a full stop.
     """
+    check_downloads_here()
     if wrong := _wrong_name(name):
         return False, f"It was not put there: its name {wrong}."
     folder = data_dir() / program

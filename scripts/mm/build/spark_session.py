@@ -1,0 +1,95 @@
+"""The Spark that MM_SPARK_MASTER names: started or joined, and what its errors mean to a reader."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import yaml
+from jinja2 import Template
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from mm.config import ReaderError
+
+_OLDEST_JAVA = 17
+# Java's own words around the ones that tell what happened.
+_AROUND = re.compile(r"An error occurred while calling |\[CONNECT_URL|Traceback |\s+at |\s*File |JVM stack")
+_SECRET = re.compile(r"(token=)[^;/&\s]*", re.IGNORECASE)
+
+
+def target() -> str:
+    """Return the target of profiles.yml that builds there: `connect` for Spark Connect, else `cluster`."""
+    return "connect" if os.environ.get("MM_SPARK_MASTER", "").startswith("sc://") else "cluster"
+
+
+@contextmanager
+def session(program: str) -> Iterator[SparkSession]:
+    """Start or join the Spark of the profile's target, with the settings that dbt gives it, too."""
+    if target() == "connect":
+        # dbt's adapter sets everything anew for each statement, Hive too, and each time a server has its say.
+        warnings.filterwarnings("ignore", module=r"pyspark\.sql\.connect")
+        if os.environ.get("MM_SPARK_WAREHOUSE"):
+            message = "MM_SPARK_WAREHOUSE is set, but a Connect server has a warehouse of its own: unset it."
+            raise ReaderError(message)
+        builder = SparkSession.builder
+    else:
+        _check_java()
+        builder = SparkSession.builder.appName(f"micromastersreports {program}").enableHiveSupport()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    profile = yaml.safe_load(Path("profiles.yml").read_text(encoding="utf-8"))
+    settings = profile["micromastersreports"]["outputs"][target()]["server_side_parameters"]
+    for name, value in settings.items():
+        said = Template(str(value)).render(env_var=os.environ.get, var={"program": program}.get)
+        builder = builder.config(name, said)
+    try:
+        spark = builder.getOrCreate()
+        # A session at a server begins with its first question.
+        spark.sql("select 1").collect()
+    except Exception as error:
+        message = f"Spark could not be started or reached ({first_words(error)}): see MM_SPARK_MASTER."
+        raise ReaderError(message) from error
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+@contextmanager
+def told_by_spark(what: str) -> Iterator[None]:
+    """Raise ReaderError where Spark fails; what: what was not done, such as `hdfs:/a could not be read`."""
+    try:
+        yield
+    except (PySparkException, Py4JError, grpc.RpcError) as error:
+        message = f"{what}: Spark says {first_words(error)}"
+        raise ReaderError(message) from error
+
+
+def first_words(error: Exception) -> str:
+    """Return the first line of what Spark says that tells what it is about, without a token."""
+    lines = [line.strip(" :") for line in str(error).splitlines() if not _AROUND.match(line)]
+    said = next(filter(None, lines), type(error).__name__)
+    return _SECRET.sub(r"\1...", said)
+
+
+def _check_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if java:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
+        version = re.search(r'version "(\d+)', said)
+        if version and int(version[1]) >= _OLDEST_JAVA:
+            return
+    found = f"{java} is an older one" if java else "there is none here"
+    message = (
+        f"Spark needs Java {_OLDEST_JAVA} or newer, and {found}: install it, "
+        "such as Debian's default-jre-headless, or set JAVA_HOME."
+    )
+    raise ReaderError(message)
