@@ -141,7 +141,7 @@
 {% macro spark__lines_of_files(table) -%}
     {%- set files = ["select '' as path, '' as content where false"] -%}
     {%- for path in column_values(table, 'path', where='path is not null') -%}
-        {#- a path is a pattern here: what is none has a \ before it; and names that begin with _ are hidden -#}
+        {#- a path is a pattern here: what is none has a \ before it; names with _ in front are hidden -#}
         {%- set pattern = modules.re.sub('([][*?{}\\\\])', '\\\\\\1', path) -%}
         {%- do files.append(
             "select '" ~ escape_for_java(path) | replace("'", "''") ~ "' as path, decode(content, 'UTF-8') as content"

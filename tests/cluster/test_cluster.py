@@ -341,6 +341,21 @@ def test_a_killed_build_leaves_the_published_file(everything: tuple[Path, Build,
     assert place.published("lgdm").read_bytes() == before
 
 
+@pytest.fixture(scope="module")
+def far_away(new_place: NewPlace) -> Place:
+    """Publish, and put a download where only Spark finds it."""
+    place = new_place()
+    place.write("lgdm", "UQx_LGDM1x_1T2019_grade_report_2019-06-01-0000.csv", grade_report(certified(400)))
+    mount(place)
+    # What another list of tables left there.
+    stray = place.root / "mounted" / "warehouse" / "lgdm" / "tables" / "lgdm_edx.db" / "records"
+    stray.mkdir(parents=True)
+    (stray / "of-before").write_text("of before", encoding="utf-8")
+    place.database.mkdir()
+    place.published("lgdm").write_bytes(b"what was published before")
+    return place
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -352,28 +367,22 @@ def test_a_killed_build_leaves_the_published_file(everything: tuple[Path, Build,
         ({"MM_SPARK_MASTER": "spark//nonsense"}, "Spark could not be started or reached ("),
     ],
 )
-def test_what_cannot_be_reached_is_a_sentence(
-    everything: tuple[Path, Build, Build], wrong: dict[str, str], words: str
-) -> None:
-    place = everything[2].place
-    before = place.published("lgdm").read_bytes()
-    environment = far(place) | wrong
+def test_what_cannot_be_reached_is_a_sentence(far_away: Place, wrong: dict[str, str], words: str) -> None:
+    environment = far(far_away) | wrong
     if wrong.get("MM_SPARK_MASTER", "").startswith("sc:"):
         del environment["MM_SPARK_WAREHOUSE"]
-    failed = build(place, "lgdm", **environment)
+    failed = build(far_away, "lgdm", **environment)
     assert failed.returncode == 1
     [sentence] = [text for text in failed.output.splitlines() if text.startswith("mm: ")]
     assert words in sentence
     assert "of-nobody" not in sentence.replace("s3a://of-nobody", "")
     assert "Traceback" not in failed.output
-    assert place.published("lgdm").read_bytes() == before
+    assert far_away.published("lgdm").read_bytes() == b"what was published before"
 
 
-def test_a_storage_that_goes_away_is_a_sentence(everything: tuple[Path, Build, Build]) -> None:
-    place = everything[2].place
-    before = place.published("lgdm").read_bytes()
-    process = run(place, "lgdm", **far(place))
-    warehouse = place.root / "mounted" / "warehouse"
+def test_a_storage_that_goes_away_is_a_sentence(far_away: Place) -> None:
+    process = run(far_away, "lgdm", **far(far_away))
+    warehouse = far_away.root / "mounted" / "warehouse"
     read_until(process, "steps, int_report_files_judged")
     away = warehouse.rename(warehouse.with_name("away"))
     output, _ = process.communicate(timeout=SECONDS)
@@ -382,14 +391,13 @@ def test_a_storage_that_goes_away_is_a_sentence(everything: tuple[Path, Build, B
     assert process.returncode == 1
     assert "databases/lgdm.duckdb is as it was." in output
     assert "Traceback" not in output
-    assert place.published("lgdm").read_bytes() == before
+    assert far_away.published("lgdm").read_bytes() == b"what was published before"
 
 
-def test_lists_of_people_at_a_url_stop_the_build(everything: tuple[Path, Build, Build]) -> None:
-    place = everything[2].place
-    listed = place.root / "mounted" / "downloads" / "bounced.csv"
+def test_lists_of_people_at_a_url_stop_the_build(far_away: Place) -> None:
+    listed = far_away.root / "mounted" / "downloads" / "bounced.csv"
     listed.write_text("email\n", encoding="utf-8")
-    failed = build(place, "lgdm", **far(place))
+    failed = build(far_away, "lgdm", **far(far_away))
     listed.unlink()
     assert failed.returncode == 1
     assert "viewfs://far/data/bounced.csv: lists are read from " in failed.output

@@ -27,6 +27,8 @@ from mm.people.not_learners import NotLearners
 from mm.published import stays_in_the_warehouse
 from mm.seeds import check_program
 
+# dbt's and the sources' schemas, behind the program's name.
+_SCHEMAS = ("", "_edx", "_mailing", "_last_build", "_seeds", "_staging", "_intermediate")
 # Nothing is kept from the last build, so nobody asks what it knew.
 _LAST_REPORT_FILES = "file_id int, run_key string, course string, course_instance string, status string"
 
@@ -71,14 +73,24 @@ def _load(spark: SparkSession, program: str, said: Said) -> None:
             downloads = where = far_folder(spark, url)
         _check_lists(where, lists)
     with told_by_spark("The downloads could not be loaded"):
-        for schema in ("edx", "mailing", "last_build"):
-            spark.sql(f"create database if not exists {program}_{schema}")
+        _empty(spark, program)
         for name, table in records.items():
             columns = ", ".join(f"{column} {type_name}" for column, type_name in table.columns.items())
             save(spark, f"{program}_mailing.{name}", columns, table.rows)
         save(spark, f"{program}_last_build.report_files", _LAST_REPORT_FILES, [])
         said.warnings += (*inputs.missing_folder(program, where), *misplaced_reports(program, where))
         load_reports(spark, f"{program}_edx", list(inputs.reports(program, downloads)))
+
+
+def _empty(spark: SparkSession, program: str) -> None:
+    """Make the program's databases anew where the warehouse is now.
+
+    What a killed build left there, or a list of tables that was lost, would be in a new table's way.
+    """
+    for schema in _SCHEMAS:
+        spark.sql(f"create database if not exists {program}{schema}")
+        spark.sql(f"drop database {program}{schema} cascade")
+        spark.sql(f"create database {program}{schema}")
 
 
 def _check_lists(downloads: FarPath, lists: Path) -> None:

@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import grpc
 import yaml
@@ -20,6 +22,7 @@ from pyspark.sql import SparkSession
 from mm.config import ReaderError
 
 _OLDEST_JAVA = 17
+_CONNECT_PORT = 15002
 # Java's own words around the ones that tell what happened.
 _AROUND = re.compile(r"An error occurred while calling |\[CONNECT_URL|Traceback |\s+at |\s*File |JVM stack")
 _SECRET = re.compile(r"(token=)[^;/&\s]*", re.IGNORECASE)
@@ -39,6 +42,7 @@ def session(program: str) -> Iterator[SparkSession]:
         if os.environ.get("MM_SPARK_WAREHOUSE"):
             message = "MM_SPARK_WAREHOUSE is set, but a Connect server has a warehouse of its own: unset it."
             raise ReaderError(message)
+        _check_server(os.environ["MM_SPARK_MASTER"])
         builder = SparkSession.builder
     else:
         _check_java()
@@ -77,6 +81,16 @@ def first_words(error: Exception) -> str:
     lines = [line.strip(" :") for line in str(error).splitlines() if not _AROUND.match(line)]
     said = next(filter(None, lines), type(error).__name__)
     return _SECRET.sub(r"\1...", said)
+
+
+def _check_server(url: str) -> None:
+    """Raise ReaderError where nothing answers: Spark's client would ask again for ten minutes."""
+    server = urlsplit(url)
+    try:
+        socket.create_connection((server.hostname, server.port or _CONNECT_PORT), timeout=10).close()
+    except (OSError, ValueError) as error:
+        message = f"Spark could not be started or reached ({server.hostname}: {error}): see MM_SPARK_MASTER."
+        raise ReaderError(message) from None
 
 
 def _check_java() -> None:
