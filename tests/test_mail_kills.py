@@ -66,13 +66,16 @@ def lose_the_end(path: Path, chance: random.Random) -> None:
     log = path.with_name(f"{path.name}-wal")
     if not log.exists() or not log.stat().st_size:
         return
+    file, content = path.read_bytes(), log.read_bytes()
     with closing(sqlite3.connect(path)) as connection:
         event = connection.execute("select event from mails order by id desc limit 1").fetchone()[0]
-        content = log.read_bytes()
+    # Who closes it last copies the log into the file, which no power cut does.
+    path.write_bytes(file)
+    log.write_bytes(content)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
     if event != Event.INTENT:
         # A frame has a page and 24 bytes; an outcome's transaction has three of them at least.
         log.write_bytes(content[: len(content) - chance.randrange(1, 4120)])
-        path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 @contextmanager

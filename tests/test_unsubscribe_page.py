@@ -9,6 +9,7 @@ import logging
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -765,15 +766,14 @@ class Tls:
             self._context.wrap_socket(plain, server_side=True) as outside,
             socket.create_connection(("127.0.0.1", self._port)) as inside,
         ):
-            threading.Thread(target=_copy, args=(outside, inside), daemon=True).start()
-            _copy(inside, outside)
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while block := source.recv(65536):
-            target.sendall(block)
-        target.shutdown(socket.SHUT_WR)
+            # In one thread, as two may not use a TLS connection at once.
+            while True:
+                ready = [outside] if outside.pending() else select.select([outside, inside], [], [])[0]
+                for source in ready:
+                    block = source.recv(65536)
+                    if not block:
+                        return
+                    (inside if source is outside else outside).sendall(block)
 
 
 def test_check_tells_whether_the_page_knows_the_programs_links(
