@@ -37,7 +37,7 @@ from report_fixtures import (
     profile_row,
     tables_of,
 )
-from test_bad_input import OPT_IN_LIST, write_bad_rows, write_refused_files
+from test_bad_input import OF_ANOTHER, OPT_IN_LIST, write_bad_rows, write_refused_files
 
 from mm.build.mask import masked_path
 
