@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from mm.build import inputs
+from mm.build import inputs, last_build
 from mm.build.fetch import fetch
 from mm.build.mask import mask_secret, publish_marts
 from mm.build.misplaced import misplaced_reports
@@ -29,8 +29,6 @@ from mm.seeds import check_program
 
 # dbt's and the sources' schemas, behind the program's name.
 _SCHEMAS = ("", "_edx", "_mailing", "_last_build", "_seeds", "_staging", "_intermediate")
-# Nothing is kept from the last build, so nobody asks what it knew.
-_LAST_REPORT_FILES = "file_id int, run_key string, course string, course_instance string, status string"
 
 
 def build(
@@ -77,7 +75,8 @@ def _load(spark: SparkSession, program: str, said: Said) -> None:
         for name, table in records.items():
             columns = ", ".join(f"{column} {type_name}" for column, type_name in table.columns.items())
             save(spark, f"{program}_mailing.{name}", columns, table.rows)
-        save(spark, f"{program}_last_build.report_files", _LAST_REPORT_FILES, [])
+        # Nothing is kept from the last build, so nobody asks what it knew.
+        save(spark, f"{program}_last_build.report_files", last_build.REPORT_FILES, [])
         said.warnings += (*inputs.missing_folder(program, where), *misplaced_reports(program, where))
         load_reports(spark, f"{program}_edx", list(inputs.reports(program, downloads)))
 

@@ -23,16 +23,16 @@ PROJECT_FILES = (
     "scripts/mm/edx/*.py",
     "scripts/mm/people/*.py",
 )
+# What is known of each file, in types that both engines know by these names.
+REPORT_FILES = "file_id int, run_key string, course string, course_instance string, status string"
 
 
 def prepare_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the schema `last_build` where it is missing."""
-    connection.execute("""
+    connection.execute(f"""
         create schema if not exists last_build;
         create table if not exists last_build.note (project varchar, newest_file_id integer);
-        create table if not exists last_build.report_files (
-            file_id integer, run_key varchar, course varchar, course_instance varchar, status varchar
-        )
+        create table if not exists last_build.report_files ({REPORT_FILES})
     """)
 
 

@@ -28,6 +28,12 @@ PATTERNS = {
     "bigint": r"[0-9]+",
     "double": r"\s*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?\s*",
 }
+# What both loaders put down of each file, in types that both engines know by these names.
+REPORT_FILES = (
+    "file_id int, file_name string, path string, report_kind string, course_instance string,"
+    " reported_at timestamp, ignored_reason string, refused_reason string, row_count bigint,"
+    " size_bytes bigint, modified_ns bigint, content_digest string"
+)
 COLUMNS = {
     GRADE_REPORT: (
         Column("student_id", ("Student ID", "id"), needed=True, type="bigint"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from mm.edx.columns import COLUMNS
+from mm.edx.columns import COLUMNS, REPORT_FILES
 from mm.edx.file import Report, refusing
 from mm.edx.identify import identify
 from mm.edx.records import MIXED_LINE_ENDS
@@ -155,12 +155,7 @@ def _load_alone(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("drop schema if exists edx cascade; create schema edx")
-    connection.execute(
-        "create table edx.report_files (file_id integer, file_name varchar, path varchar,"
-        " report_kind varchar, course_instance varchar, reported_at timestamp,"
-        " ignored_reason varchar, refused_reason varchar,"
-        " row_count bigint, size_bytes bigint, modified_ns bigint, content_digest varchar)"
-    )
+    connection.execute(f"create table edx.report_files ({REPORT_FILES})")
     for kind, table in TABLES.items():
         cells = ", ".join(f"{column.name} {column.type}" for column in COLUMNS[kind])
         connection.execute(

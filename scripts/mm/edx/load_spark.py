@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import broadcast, expr, lit, udtf
 from pyspark.sql.udtf import UserDefinedTableFunction
 
-from mm.edx.columns import COLUMNS, PATTERNS, Column
+from mm.edx.columns import COLUMNS, PATTERNS, REPORT_FILES, Column
 from mm.edx.far import FarPath, Storage
 from mm.edx.file import Report, refusing
 from mm.edx.identify import identify
@@ -27,11 +27,6 @@ from mm.edx.task import Said, take_over
 _YIELDED = (
     "part string, report_kind string, line bigint, line_count int, cells array<string>, reason string,"
     " raw_text string"
-)
-_REPORT_FILES = (
-    "file_id int, file_name string, path string, report_kind string, course_instance string,"
-    " reported_at timestamp, ignored_reason string, refused_reason string, row_count bigint,"
-    " size_bytes bigint, modified_ns bigint, content_digest string"
 )
 # Spark reads what lies in a storage as one cell, which cannot be larger.
 _LARGEST = 2**31 - 1
@@ -92,7 +87,7 @@ def load_reports(spark: SparkSession, schema: str, reports: list[Report]) -> Non
     save(
         spark,
         f"{schema}.report_files",
-        _REPORT_FILES,
+        REPORT_FILES,
         [
             (
                 *report.row(_as_spark_says(report)),
