@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,6 +91,12 @@ class Candidate:
 def database_path(program: str) -> Path:
     """Return where the program's published database is, or would be."""
     return database_dir() / f"{check_program(program)}.duckdb"
+
+
+def published_at(program: str) -> datetime | None:
+    """Return when the program was last published, in UTC; None: never."""
+    path = database_path(program)
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.is_file() else None
 
 
 def all_programs_path() -> Path:

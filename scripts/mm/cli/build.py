@@ -10,9 +10,9 @@ import typer
 from mm import days
 from mm.cli.app import app, warn
 from mm.cli.progress import progress
-from mm.config import SEEDS, ReaderError, database_dir
+from mm.config import SEEDS, ReaderError
 from mm.pages import age, counted, moment
-from mm.published import read_build
+from mm.published import database_path, published_at, read_build
 from mm.seeds import check_program, rows_of
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ def _build(program: str, variables: dict[str, str], engine: Engine, *, summaries
                 said = run_dbt("build", *place, variables=variables, on_step=show)
     except FailedError as error:
         _print(error.said.notes, error.said.warnings)
-        published = database_dir() / f"{program}.duckdb"
-        as_it_was = f": {published} is as it was" if published.exists() else ""
+        as_it_was = f": {database_path(program)} is as it was" if published_at(program) else ""
         typer.echo(f"Nothing was published{as_it_was}.")
         raise
     *notes, published = said.notes
@@ -130,11 +129,8 @@ def _list_builds() -> None:
     programs = [row["program"] for row in rows_of("programs", SEEDS)]
     width = max(map(len, programs))
     for program in programs:
-        published = database_dir() / f"{program}.duckdb"
-        built = "not built"
-        if published.exists():
-            at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
-            built = f"built {moment(at)}, {age(datetime.now(UTC) - at)}"
+        at = published_at(program)
+        built = f"built {moment(at)}, {age(datetime.now(UTC) - at)}" if at else "not built"
         typer.echo(f"{program.ljust(width)}  {built}")
 
 

@@ -14,7 +14,7 @@ from mm.config import SEEDS, TEMPLATES, ReaderError
 from mm.mail.ready import renderer_of
 from mm.mail.render import clean_name
 from mm.pages import age, environment
-from mm.published import Candidate, database_path
+from mm.published import Candidate, database_path, published_at
 from mm.report import download_list
 from mm.report.export import Format, export
 from mm.report.files_in_folder import look
@@ -91,7 +91,7 @@ def _downloads(program: str) -> str:
 @_pages.get("/<program>/build")
 def _build(program: str) -> str:
     job = Job(program, "build")
-    state, built = job.state(), facts.published_at(program)
+    state, built = job.state(), published_at(program)
     # Else somebody has built in a terminal since.
     is_its = state.code == 0 and built is not None and built.timestamp() <= state.ended_at
     changes = (facts.changed(program, job.folder), facts.ask(program, "ui", _MOVES)) if is_its else ([], [])
@@ -100,7 +100,7 @@ def _build(program: str) -> str:
 
 @_pages.get("/<program>/report")
 def _report(program: str) -> str:
-    tables = facts.ask(program, "export", _TABLES) if facts.published_at(program) else []
+    tables = facts.ask(program, "export", _TABLES) if published_at(program) else []
     ways = facts.ways_to_connect(program)
     path = database_path(program).absolute()
     return _page("report", program, tables=tables, formats=list(Format), path=path, ways=ways)
@@ -125,7 +125,7 @@ def _export(program: str) -> Response:
 @_pages.get("/<program>/mails")
 def _mails(program: str) -> str:
     jobs = {kind: Job(program, kind).state() for kind in ("send", "test")}
-    if facts.published_at(program) is None:
+    if published_at(program) is None:
         return _page("mails", program, mails=None, **jobs)
     mails = facts.read_mails(program)
     sought = {"q": request.args.get("q", "").strip(), "outcome": request.args.get("outcome", "")}

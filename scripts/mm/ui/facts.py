@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from mm.mail import mailout
 from mm.mail.not_mailed import WhoIsNotMailed
 from mm.mail.server import server_from_environment
 from mm.people.unsubscribe_links import secret_from_environment
-from mm.published import Candidate, database_path, published, read_candidates
+from mm.published import Candidate, database_path, published, published_at, read_candidates
 from mm.report.downloads import Run, list_runs
 from mm.ui.jobs import Job
 
@@ -72,12 +72,6 @@ def missing_settings() -> list[str]:
         except ReaderError as error:
             missing.append(str(error))
     return missing
-
-
-def published_at(program: str) -> datetime | None:
-    """Return when the program was last published, in UTC; None: never."""
-    path = database_path(program)
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.is_file() else None
 
 
 def overview(program: str, now: datetime) -> dict[str, Any]:
