@@ -48,14 +48,15 @@
     coalesce({{ matches('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}
 
-{#- Whether a username is one that edX gives a retired account. NULL for NULL. -#}
+{#- Whether a username is one that edX gives a retired account; false for NULL. What each such name holds is
+    looked for first, as nearly no other does: a third of the time. -#}
 {% macro is_retired_username(text) -%}
-    left(lower(trim({{ text }})), 9) = 'retired__'
+    if(contains({{ text }}, '__'), left(lower(trim({{ text }})), 9) = 'retired__', false)
 {%- endmacro %}
 
-{#- Whether an address is one that edX gives a retired account. NULL for NULL. -#}
+{#- Whether an address is one that edX gives a retired account; false for NULL. -#}
 {% macro is_retired_email(text) -%}
-    lower(trim({{ text }})) like '%.invalid'
+    if({{ text }} ilike '%.invalid%', lower(trim({{ text }})) like '%.invalid', false)
 {%- endmacro %}
 
 {#- How many days before a day a moment was, as INTEGER; 0 where that day or later, NULL for NULL. -#}

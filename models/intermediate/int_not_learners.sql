@@ -7,10 +7,7 @@ not_learners as (
     select * from {{ source('mailing', 'not_learners') }}
 ),
 
-account_mentions as (
-    select * from {{ ref('int_account_mentions') }}
-),
-
+-- mentions are read in each branch: two readers of a CTE make DuckDB keep all its rows
 named as (
     select
         student_id,
@@ -19,16 +16,16 @@ named as (
     where student_id is not null
     union
     select
-        account_mentions.student_id,
+        mentions.student_id,
         not_learners.line
-    from account_mentions
-    inner join not_learners on account_mentions.username = not_learners.username
+    from {{ ref('int_account_mentions') }} as mentions
+    inner join not_learners on mentions.username = not_learners.username
     union
     select
-        account_mentions.student_id,
+        mentions.student_id,
         not_learners.line
-    from account_mentions
-    inner join not_learners on account_mentions.email = not_learners.email
+    from {{ ref('int_account_mentions') }} as mentions
+    inner join not_learners on mentions.email = not_learners.email
 ),
 
 final as (

@@ -76,8 +76,8 @@ told as (
 judged as (
     select
         told.*,
-        coalesce({{ is_retired_username('username') }}, false) as has_retired_username,
-        coalesce({{ is_retired_email('email') }}, false) as has_retired_email,
+        {{ is_retired_username('username') }} as has_retired_username,
+        {{ is_retired_email('email') }} as has_retired_email,
         has_retired_username or has_retired_email or retired_elsewhere.student_id is not null as is_retired
     from told
     left join retired_elsewhere on told.student_id = retired_elsewhere.student_id

@@ -9,15 +9,12 @@ not_learners as (
     select * from {{ ref('int_not_learners') }}
 ),
 
-account_mentions as (
-    select * from {{ ref('int_account_mentions') }}
-),
-
+-- mentions are read in each branch: two readers of a CTE make DuckDB keep all its rows
 -- a second account with the address of one that is no learner's may be a learner's, and is not written to
 accounts as (
-    select account_mentions.student_id
-    from account_mentions
-    semi join unsubscribed on account_mentions.email = unsubscribed.email
+    select mentions.student_id
+    from {{ ref('int_account_mentions') }} as mentions
+    semi join unsubscribed on mentions.email = unsubscribed.email
     union
     select student_id from not_learners
 ),
@@ -25,10 +22,10 @@ accounts as (
 final as (
     select email from unsubscribed
     union
-    select account_mentions.email
-    from account_mentions
-    semi join accounts on account_mentions.student_id = accounts.student_id
-    where account_mentions.email is not null
+    select mentions.email
+    from {{ ref('int_account_mentions') }} as mentions
+    semi join accounts on mentions.student_id = accounts.student_id
+    where mentions.email is not null
 )
 
 select * from final

@@ -34,6 +34,12 @@ enrollment_tracks as (
     select * from {{ ref('stg_seeds__enrollment_tracks') }}
 ),
 
+newest_downloads as (
+    select *
+    from downloads
+    where previous_reported_at is not null and next_reported_at is null
+),
+
 states as (
     select
         history.*,
@@ -43,13 +49,9 @@ states as (
         history.is_reported and not ({{ has_left('history.enrollment_status') }}) as is_enrolled
     from learner_course_history as history
     inner join course_runs on history.course_instance = course_runs.course_instance
+    -- most of the history is of runs that were downloaded once
+    semi join newest_downloads on history.course_instance = newest_downloads.course_instance
     left join enrollment_tracks on history.enrollment_track = enrollment_tracks.track
-),
-
-newest_downloads as (
-    select *
-    from downloads
-    where previous_reported_at is not null and next_reported_at is null
 ),
 
 moves as (

@@ -106,7 +106,10 @@ def has_newly_retired(connection: duckdb.DuckDBPyConnection, newest_file_id: int
             union all
             select file_id, student_id, username, email from edx.student_profile_info
         )
-        where (starts_with(lower(trim(username)), 'retired__') or ends_with(lower(trim(email)), '.invalid'))
+        where (
+            contains(username, '__') and starts_with(lower(trim(username)), 'retired__')
+            or email ilike '%.invalid%' and ends_with(lower(trim(email)), '.invalid')
+        )
     """
     found = connection.execute(
         f"select exists ({retired} and file_id > $1 except {retired} and file_id <= $1)", [newest_file_id]
