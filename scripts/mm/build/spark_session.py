@@ -23,6 +23,8 @@ from mm.config import ReaderError
 
 _OLDEST_JAVA = 17
 _CONNECT_PORT = 15002
+# For what is over before Java's better compiler pays; the first one alone has too little room for its code.
+_QUICK_JAVA = " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
 # Java's own words around the ones that tell what happened.
 _AROUND = re.compile(r"An error occurred while calling |\[CONNECT_URL|Traceback |\s+at |\s*File |JVM stack")
 _SECRET = re.compile(r"(token=)[^;/&\s]*", re.IGNORECASE)
@@ -33,9 +35,18 @@ def target() -> str:
     return "connect" if os.environ.get("MM_SPARK_MASTER", "").startswith("sc://") else "cluster"
 
 
+def is_on_this_machine() -> bool:
+    """Tell whether that Spark is a process of this machine alone, which nobody gave options for Java."""
+    said = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"} & os.environ.keys()
+    return os.environ.get("MM_SPARK_MASTER", "local").startswith("local") and not said
+
+
 @contextmanager
-def session(program: str) -> Iterator[SparkSession]:
-    """Start or join the Spark of the profile's target, with the settings that dbt gives it, too."""
+def session(program: str, *, is_quick: bool = False) -> Iterator[SparkSession]:
+    """Start or join the Spark of the profile's target, with the settings that dbt gives it, too.
+
+    is_quick: let Java start quickly rather than run fast.
+    """
     if target() == "connect":
         # dbt's adapter sets everything anew for each statement, Hive too, and each time a server has its say.
         warnings.filterwarnings("ignore", module=r"pyspark\.sql\.connect")
@@ -52,6 +63,8 @@ def session(program: str) -> Iterator[SparkSession]:
     settings = profile["micromastersreports"]["outputs"][target()]["server_side_parameters"]
     for name, value in settings.items():
         said = Template(str(value)).render(env_var=os.environ.get, var={"program": program}.get)
+        if is_quick and name == "spark.driver.extraJavaOptions":
+            said += _QUICK_JAVA
         builder = builder.config(name, said)
     try:
         spark = builder.getOrCreate()
