@@ -36,7 +36,7 @@ final as (
         run_dates.upgrade_ends_on
     from course_runs
     inner join this_program_courses on course_runs.course = this_program_courses.course
-    left join run_dates on lower(course_runs.course_instance) = run_dates.run_key
+    inner join run_dates on lower(course_runs.course_instance) = run_dates.run_key
     where course_runs.run_role in ('current', 'coming')
 )
 

@@ -16,6 +16,7 @@ import pytest
 from report_fixtures import ENVIRONMENT, Build, Place
 
 SECONDS = 900
+TOKEN = "secret-of-the-tests"  # noqa: S105 - of the tests
 Service = subprocess.Popen[str]
 NEEDS_SPARK = [
     pytest.mark.skipif(shutil.which("java") is None, reason="no Java: install Debian's default-jre-headless"),
@@ -143,6 +144,7 @@ def connect_server(place: Place) -> Iterator[dict[str, str]]:
         *(word for name, value in settings.items() for word in ("--conf", f"{name}={value}")),
         "spark-internal",
         SPARK_CONF_DIR=far(place)["SPARK_CONF_DIR"],
+        SPARK_CONNECT_AUTHENTICATE_TOKEN=TOKEN,
     ):
         end = time.monotonic() + 120
         while time.monotonic() < end:
@@ -151,4 +153,5 @@ def connect_server(place: Place) -> Iterator[dict[str, str]]:
                     break
             time.sleep(0.5)
         # No Java of this side has a part in it.
-        yield {"MM_SPARK_MASTER": f"sc://127.0.0.1:{port}", "JAVA_HOME": "/nowhere"}
+        # Without TLS Spark's client gives its token to this name alone.
+        yield {"MM_SPARK_MASTER": f"sc://localhost:{port}/;token={TOKEN}", "JAVA_HOME": "/nowhere"}

@@ -12,6 +12,7 @@ import pytest
 from cluster_fixtures import (
     NEEDS_SPARK,
     SECONDS,
+    TOKEN,
     Service,
     build,
     connect_server,
@@ -197,6 +198,18 @@ def test_summaries_alone_are_the_same(
     for name in (*large, "learner_course_history"):
         del tables[name]
     assert tables_of(over_connect[1].published) == tables
+
+
+def test_another_token_is_a_sentence(
+    everything: tuple[Path, Build, Build], over_connect: tuple[Build, Build, dict[str, str]]
+) -> None:
+    server = over_connect[2]["MM_SPARK_MASTER"].replace(TOKEN, "of-nobody")
+    failed = build(everything[2].place, "lgdm", **over_connect[2] | {"MM_SPARK_MASTER": server})
+    assert failed.returncode == 1
+    [sentence] = [text for text in failed.output.splitlines() if text.startswith("mm: ")]
+    assert sentence.startswith("mm: Spark could not be started or reached (")
+    assert "of-nobody" not in failed.output
+    assert TOKEN not in over_connect[0].output + over_connect[1].output
 
 
 def test_both_workers_had_a_part(everything: tuple[Path, Build, Build]) -> None:
