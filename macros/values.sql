@@ -48,8 +48,8 @@
     coalesce({{ matches('trim(' ~ text ~ ')', address) }}, false)
 {%- endmacro %}
 
-{#- Whether a username is one that edX gives a retired account; false for NULL. What each such name holds is
-    looked for first, as nearly no other does: a third of the time. -#}
+{#- Whether a username is one that edX gives a retired account; false for NULL. It looks for `__` first, which
+    hardly any other name has: a third of the time. -#}
 {% macro is_retired_username(text) -%}
     if(contains({{ text }}, '__'), left(lower(trim({{ text }})), 9) = 'retired__', false)
 {%- endmacro %}

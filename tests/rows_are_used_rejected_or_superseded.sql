@@ -19,7 +19,7 @@ details as (
 profiles as (
     select
         rows_read.file_name,
-        count(*) as row_count
+        count(distinct rows_read.student_id) as row_count
     from {{ ref('int_report_rows') }} as rows_read
     semi join {{ ref('learners') }} as learners on rows_read.student_id = learners.student_id
     where rows_read.report_kind = 'student_profile_info' and rows_read.is_usable
@@ -42,14 +42,21 @@ superseded_files as (
 ),
 
 -- of a superseded report of either kind, what could have been used
+readable_rows as (
+    select
+        rows_read.file_name,
+        rows_read.student_id
+    from {{ ref('int_report_rows') }} as rows_read
+    semi join superseded_files on rows_read.file_name = superseded_files.file_name
+    where rows_read.is_usable
+),
+
 superseded as (
     select
-        superseded_files.file_name,
-        count(*) as row_count
-    from {{ ref('int_report_rows') }} as rows_read
-    inner join superseded_files on rows_read.file_name = superseded_files.file_name
-    where rows_read.is_usable
-    group by superseded_files.file_name
+        file_name,
+        count(distinct student_id) as row_count
+    from readable_rows
+    group by file_name
 ),
 
 rejected as (

@@ -7,7 +7,7 @@ not_learners as (
     select * from {{ source('mailing', 'not_learners') }}
 ),
 
--- mentions are read in each branch: two readers of a CTE make DuckDB keep all its rows
+-- mentions are read in each branch: DuckDB would keep all rows of a CTE that is read twice
 named as (
     select
         student_id,

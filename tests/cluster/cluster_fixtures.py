@@ -153,5 +153,5 @@ def connect_server(place: Place) -> Iterator[dict[str, str]]:
                     break
             time.sleep(0.5)
         # No Java of this side has a part in it.
-        # Without TLS Spark's client gives its token to this name alone.
+        # Without TLS, Spark's client sends its token only to `localhost`.
         yield {"MM_SPARK_MASTER": f"sc://localhost:{port}/;token={TOKEN}", "JAVA_HOME": "/nowhere"}

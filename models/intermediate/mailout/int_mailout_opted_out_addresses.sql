@@ -9,7 +9,8 @@ not_learners as (
     select * from {{ ref('int_not_learners') }}
 ),
 
--- mentions are read in each branch: two readers of a CTE make DuckDB keep all its rows
+-- mentions are read in each branch: DuckDB would keep all rows of a CTE that is read twice
+
 -- a second account with the address of one that is no learner's may be a learner's, and is not written to
 accounts as (
     select mentions.student_id

@@ -16,7 +16,7 @@ from mm.build.fetch import fetch
 from mm.build.mask import mask_secret, publish_marts
 from mm.build.misplaced import misplaced_reports
 from mm.build.run_dbt import Said, run_dbt
-from mm.build.spark_session import is_on_this_machine, session, target, told_by_spark
+from mm.build.spark_session import session, starts_quickly, target, told_by_spark
 from mm.config import PROJECT, ReaderError, data_dir, data_url, database_dir
 from mm.database import connect_limited
 from mm.edx.far import FarPath
@@ -27,8 +27,6 @@ from mm.people.not_learners import NotLearners
 from mm.published import stays_in_the_warehouse
 from mm.seeds import check_program
 
-# Of downloads: with 84 MB a quick start saves a third of the core-seconds, with 800 MB nothing.
-_QUICK_BYTES = 300_000_000
 # dbt's and the sources' schemas, behind the program's name.
 _SCHEMAS = ("", "_edx", "_mailing", "_last_build", "_seeds", "_staging", "_intermediate")
 
@@ -46,11 +44,12 @@ def build(
     program = variables["program"]
     check_program(program, inputs.SEEDS)
     mask_secret()
+    is_quick = starts_quickly(os.environ, _size_bytes(program))
     # the workers fetch the code as long as the session lasts
     with (
         inputs.lock_builds(program, database_dir()),
         tempfile.TemporaryDirectory() as folder,
-        session(program, is_quick=_is_quick(program)) as spark,
+        session(program, is_quick=is_quick) as spark,
     ):
         said = Said()
         ship_code(spark, Path(folder))
@@ -62,11 +61,8 @@ def build(
     return said
 
 
-def _is_quick(program: str) -> bool:
-    """Tell whether a build is over before Java has learnt to run fast."""
-    if not is_on_this_machine() or data_url():
-        return False
-    return sum(report.size_bytes for report in inputs.reports(program, data_dir())) < _QUICK_BYTES
+def _size_bytes(program: str) -> int | None:
+    return None if data_url() else sum(report.size_bytes for report in inputs.reports(program, data_dir()))
 
 
 def _load(spark: SparkSession, program: str, said: Said) -> None:
