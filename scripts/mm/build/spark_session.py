@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import warnings
@@ -29,7 +30,10 @@ _QUICK_JAVA = " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
 _QUICK_BELOW = 300_000_000
 _JAVA_OPTIONS = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"}
 # Java's own words around the ones that tell what happened.
-_AROUND = re.compile(r"An error occurred while calling |\[CONNECT_URL|Traceback |\s+at |\s*File |JVM stack")
+_AROUND = re.compile(
+    r"An error occurred while calling |\[CONNECT_URL|Traceback |\s+at |\s*File |JVM stack"
+    r"|<_\w+ of RPC that|\s*status = "
+)
 _SECRET = re.compile(r"(token=)[^;/&\s]*", re.IGNORECASE)
 
 
@@ -99,19 +103,31 @@ def told_by_spark(what: str) -> Iterator[None]:
 
 def first_words(error: Exception) -> str:
     """Return the first line of what Spark says that tells what it is about, without a token."""
-    lines = [line.strip(" :") for line in str(error).splitlines() if not _AROUND.match(line)]
+    lines = [line.strip(" :\t") for line in str(error).splitlines() if not _AROUND.match(line)]
     said = next(filter(None, lines), type(error).__name__)
     return _SECRET.sub(r"\1...", said)
 
 
 def _check_server(url: str) -> None:
-    """Raise ReaderError where nothing answers: Spark's client would ask again for ten minutes."""
+    """Raise ReaderError where nobody answers as expected: Spark's client would try for ten minutes."""
     server = urlsplit(url)
+    has_token = "token=" in server.path or "SPARK_CONNECT_AUTHENTICATE_TOKEN" in os.environ
+    is_tls = "use_ssl=true" in server.path.lower() or (has_token and server.hostname != "localhost")
+    # Spark's client looks whose certificate it is; here it is enough that there is one.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        socket.create_connection((server.hostname, server.port or _CONNECT_PORT), timeout=10).close()
+        with socket.create_connection((server.hostname, server.port or _CONNECT_PORT), timeout=10) as plain:
+            if is_tls:
+                context.wrap_socket(plain, server_hostname=server.hostname).close()
+    except ssl.SSLError:
+        said = "it does not answer in TLS, in which alone tokens are sent to other hosts than localhost"
     except (OSError, ValueError) as error:
-        message = f"Spark could not be started or reached ({server.hostname}: {error}): see MM_SPARK_MASTER."
-        raise ReaderError(message) from None
+        said = str(error)
+    else:
+        return
+    message = f"Spark could not be started or reached ({server.hostname}: {said}): see MM_SPARK_MASTER."
+    raise ReaderError(message)
 
 
 def _check_java() -> None:
