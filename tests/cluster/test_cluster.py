@@ -227,7 +227,7 @@ def test_summaries_alone_are_the_same(
     ("given", "other", "words"),
     [
         (TOKEN, "of-nobody", "Invalid authentication token"),
-        ("localhost", "127.0.0.1", "127.0.0.1: it does not answer in TLS, in which alone tokens are sent"),
+        ("localhost", "127.0.0.1", "127.0.0.1: it does not speak TLS, which use_ssl=true needs"),
     ],
 )
 def test_a_token_that_is_not_taken_is_a_sentence(

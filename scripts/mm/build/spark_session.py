@@ -121,7 +121,7 @@ def _check_server(url: str) -> None:
             if is_tls:
                 context.wrap_socket(plain, server_hostname=server.hostname).close()
     except ssl.SSLError:
-        said = "it does not answer in TLS, in which alone tokens are sent to other hosts than localhost"
+        said = "it does not speak TLS, which use_ssl=true needs, and a token for any host but localhost"
     except (OSError, ValueError) as error:
         said = str(error)
     else:
