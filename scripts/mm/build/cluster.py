@@ -44,7 +44,8 @@ def build(
     program = variables["program"]
     check_program(program, inputs.SEEDS)
     mask_secret()
-    is_quick = starts_quickly(os.environ, _size_bytes(program))
+    sizes = None if data_url() else (report.size_bytes for report in inputs.reports(program, data_dir()))
+    is_quick = starts_quickly(os.environ, sizes)
     # the workers fetch the code as long as the session lasts
     with (
         inputs.lock_builds(program, database_dir()),
@@ -59,10 +60,6 @@ def build(
         files = _publish(spark, program, said, summaries=summaries)
     said.notes.append(f"Published {' and '.join(map(str, files))}")
     return said
-
-
-def _size_bytes(program: str) -> int | None:
-    return None if data_url() else sum(report.size_bytes for report in inputs.reports(program, data_dir()))
 
 
 def _load(spark: SparkSession, program: str, said: Said) -> None:

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,15 +42,15 @@ def target() -> str:
     return "connect" if os.environ.get("MM_SPARK_MASTER", "").startswith("sc://") else "cluster"
 
 
-def starts_quickly(environment: Mapping[str, str], size_bytes: int | None) -> bool:
+def starts_quickly(environment: Mapping[str, str], sizes: Iterable[int] | None) -> bool:
     """Tell whether a build is too short for Java's optimizing compiler to pay off.
 
-    It can be where Spark is one process on this machine, and nobody set Java's options. size_bytes: of the
-    downloads; None where they are at a URL.
+    It can be where Spark is one process on this machine, and nobody set Java's options. sizes: of the
+    downloads, in bytes, which are asked for only then; None where these are at a URL.
     """
     is_here = re.fullmatch(r"local(\[.*\])?", environment.get("MM_SPARK_MASTER", "local[*]"))
     has_options = not _JAVA_OPTIONS.isdisjoint(environment)
-    return bool(is_here) and not has_options and size_bytes is not None and size_bytes < _QUICK_BELOW
+    return bool(is_here) and not has_options and sizes is not None and sum(sizes) < _QUICK_BELOW
 
 
 @contextmanager
